@@ -1,0 +1,74 @@
+//! What lies in the maps, octet by octet: shared between the programs in the kernel and user space,
+//! and between an old release and a new one that adopts its maps.
+//!
+//! Everything is `repr(C)`, explicitly padded and of asserted size. Change anything here, or the
+//! meaning of a bit, and [`ABI_VERSION`] must change too.
+
+pub mod flow;
+pub mod policy;
+pub mod settings;
+
+use crate::counter::Counter;
+
+/// Version of all layouts in this module. User space refuses pinned maps of another one.
+pub const ABI_VERSION: u32 = 1;
+
+/// The counters of one CPU, indexed by [`Counter::index`].
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Counters(pub [u64; Counter::COUNT]);
+
+/// Names of the maps, which are the names of their pins too.
+pub mod maps {
+    /// Translated IPv4 flows: hash, [`crate::flow::Key4`] to [`super::flow::Record`].
+    pub const TRANSLATED_V4: &str = "TRANSLATED_V4";
+    /// Translated IPv6 flows: hash, [`crate::flow::Key6`] to [`super::flow::Record`].
+    pub const TRANSLATED_V6: &str = "TRANSLATED_V6";
+    /// IPv4 flows with offset 0: LRU hash, [`crate::flow::Key4`] to [`super::flow::Record`].
+    pub const HISTORY_V4: &str = "HISTORY_V4";
+    /// IPv6 flows with offset 0: LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
+    pub const HISTORY_V6: &str = "HISTORY_V6";
+    /// Guarded IPv4 prefixes: LPM trie, 4 octets of address to [`super::policy::Policy`].
+    pub const POLICY_V4: &str = "POLICY_V4";
+    /// Guarded IPv6 prefixes: LPM trie, 16 octets of address to [`super::policy::Policy`].
+    pub const POLICY_V6: &str = "POLICY_V6";
+    /// One [`super::settings::Settings`].
+    pub const SETTINGS: &str = "SETTINGS";
+    /// One [`super::Counters`] a CPU.
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Flows that user space has removed after their time: array of `u64`, written by user space
+    /// alone, indexed by [`SWEPT_TRANSLATED`] and [`SWEPT_HISTORY`].
+    pub const SWEPT: &str = "SWEPT";
+    /// Index of translated flows in [`SWEPT`].
+    pub const SWEPT_TRANSLATED: u32 = 0;
+    /// Index of flows with offset 0 in [`SWEPT`].
+    pub const SWEPT_HISTORY: u32 = 1;
+}
+
+/// Names of the programs: hook type and direction seen from the host.
+pub mod programs {
+    /// XDP, packets from hosts to peers.
+    pub const XDP_OUT: &str = "isn_xdp_out";
+    /// XDP, packets from peers to hosts.
+    pub const XDP_IN: &str = "isn_xdp_in";
+    /// TC, packets from hosts to peers.
+    pub const TC_OUT: &str = "isn_tc_out";
+    /// TC, packets from peers to hosts.
+    pub const TC_IN: &str = "isn_tc_in";
+}
+
+#[cfg(feature = "user")]
+mod pod {
+    //! The only `unsafe` of the crate: promises to aya that these types are plain octets.
+    #![allow(unsafe_code)]
+    use super::{Counters, flow::Record, policy::Policy, settings::Settings};
+    use crate::flow::{Key4, Key6};
+
+    macro_rules! pod {
+        ($($type:ty),+) => {
+            // SAFETY: `repr(C)`, made of integers only, every octet of padding a named field.
+            $(unsafe impl aya::Pod for $type {})+
+        };
+    }
+    pod!(Counters, Record, Policy, Settings, Key4, Key6);
+}

@@ -1,0 +1,119 @@
+//! What applies to the hosts of a guarded prefix: the value in the prefix tries.
+
+/// How SYNs of a guarded host are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is changed; what would be is counted (S4).
+    Observe,
+    /// A SYN that would regress is moved ahead (S2).
+    Monotonic,
+}
+
+/// Rules of one prefix; the first that covers the service port applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Policy {
+    /// Rules; those behind the last one are [`Rule::NONE`].
+    pub rules: [Rule; Policy::MOST_RULES],
+}
+
+/// A range of service ports and the mode that applies to it.
+///
+/// The service port is the port that the connection is opened to: the peer's if the host opens,
+/// the host's own if it is opened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Rule {
+    /// First port of the range, host order.
+    pub first_port: u16,
+    /// Last port of the range, host order.
+    pub last_port: u16,
+    /// [`Mode`] as a number; 0 ends the list.
+    pub mode: u16,
+    /// Zero.
+    pub padding: u16,
+}
+
+const _: () = assert!(size_of::<Policy>() == 64 && size_of::<Rule>() == 8);
+
+impl Rule {
+    /// No rule.
+    pub const NONE: Self = Self {
+        first_port: 0,
+        last_port: 0,
+        mode: 0,
+        padding: 0,
+    };
+    const OBSERVE: u16 = 1;
+    const MONOTONIC: u16 = 2;
+
+    /// A rule for the service ports from `first_port` to `last_port`.
+    #[must_use]
+    pub const fn new(first_port: u16, last_port: u16, mode: Mode) -> Self {
+        let mode = match mode {
+            Mode::Observe => Self::OBSERVE,
+            Mode::Monotonic => Self::MONOTONIC,
+        };
+        Self {
+            first_port,
+            last_port,
+            mode,
+            padding: 0,
+        }
+    }
+
+    /// The mode, or `None` if this is not a rule.
+    #[must_use]
+    pub const fn mode(&self) -> Option<Mode> {
+        match self.mode {
+            Self::OBSERVE => Some(Mode::Observe),
+            Self::MONOTONIC => Some(Mode::Monotonic),
+            _ => None,
+        }
+    }
+}
+
+impl Policy {
+    /// Rules that fit into one prefix.
+    pub const MOST_RULES: usize = 8;
+
+    /// The mode for a connection to `service_port` (host order), or `None` if it is not guarded.
+    #[must_use]
+    pub fn mode_for(&self, service_port: u16) -> Option<Mode> {
+        for rule in &self.rules {
+            let mode = rule.mode()?;
+            if service_port >= rule.first_port && service_port <= rule.last_port {
+                return Some(mode);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(given: &[Rule]) -> Policy {
+        let mut rules = [Rule::NONE; Policy::MOST_RULES];
+        rules[..given.len()].copy_from_slice(given);
+        Policy { rules }
+    }
+
+    #[test]
+    fn the_first_rule_that_covers_the_port_applies() {
+        let policy = policy(&[
+            Rule::new(102, 102, Mode::Observe),
+            Rule::new(0, 1023, Mode::Monotonic),
+        ]);
+        assert_eq!(policy.mode_for(102), Some(Mode::Observe));
+        assert_eq!(policy.mode_for(0), Some(Mode::Monotonic));
+        assert_eq!(policy.mode_for(1023), Some(Mode::Monotonic));
+        assert_eq!(policy.mode_for(1024), None);
+    }
+
+    #[test]
+    fn no_rule_guards_nothing() {
+        assert_eq!(policy(&[]).mode_for(0), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! Every number the data plane counts, with the name scripts know it by and what it means.
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $kind:ident;)+) => {
+        /// An index into the counters of one CPU.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u32)]
+        pub enum Counter { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Counter {
+            /// All counters, in the order of their indices.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Name in JSON and tables.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// One sentence for the operator.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
+            /// Whether this is the outcome of a packet or an event on the way.
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind,)+ }
+            }
+        }
+    };
+}
+
+/// How a counter relates to packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Each packet adds one to exactly one counter of this kind: their sum is all packets seen.
+    Outcome,
+    /// Something that happened while a packet was worked on.
+    Event,
+}
+
+counters! {
+    /// Packets whose sequence number was translated on the way to the peer.
+    PacketsTranslatedOut = "packets_translated_out", Outcome;
+    /// Packets whose acknowledgments were translated on the way to the host.
+    PacketsTranslatedIn = "packets_translated_in", Outcome;
+    /// ICMP errors whose quoted segment was translated.
+    IcmpTranslated = "icmp_translated", Outcome;
+    /// SACK edges translated, two for each block.
+    SackEdgesTranslated = "sack_edges_translated", Event;
+    /// SYNs and SYN-ACKs of guarded hosts.
+    SynSeen = "syn_seen", Event;
+    /// SYNs that were safe as they came, or of flows not remembered.
+    SynSafe = "syn_safe", Event;
+    /// SYNs that left with another sequence number than the host's, retransmissions not counted.
+    SynRewritten = "syn_rewritten", Event;
+    /// Retransmitted SYNs: the same sequence number while the flow is half-open.
+    SynRetransmit = "syn_retransmit", Event;
+    /// SYNs that would have been rewritten, were the mode not observe.
+    SynWouldRewrite = "syn_would_rewrite", Event;
+    /// SYNs on flows that are established: they change nothing.
+    SynOnLiveFlow = "syn_on_live_flow", Event;
+    /// SYNs left alone because TCP-MD5 or TCP-AO signs them.
+    BypassTcpAuth = "bypass_tcp_auth", Event;
+    /// Unsafe SYNs left alone because the previous connection was seen in one direction only.
+    BypassOneWay = "bypass_one_way", Event;
+    /// Connections for which the table of translated flows had no room.
+    TableFull = "table_full", Event;
+    /// Flows put into the table of history.
+    HistoryInserted = "history_inserted", Event;
+    /// Passed: neither IPv4 nor IPv6.
+    PassNotIp = "pass_not_ip", Outcome;
+    /// Passed: more than two VLAN tags.
+    PassVlanDepth = "pass_vlan_depth", Outcome;
+    /// Passed: the frame ends before its headers do.
+    PassTruncated = "pass_truncated", Outcome;
+    /// Passed: a header that contradicts itself or the one before it.
+    PassBadHeader = "pass_bad_header", Outcome;
+    /// Passed: a fragment without the TCP header.
+    PassFragment = "pass_fragment", Outcome;
+    /// Passed: not TCP.
+    PassNotTcp = "pass_not_tcp", Outcome;
+    /// Passed: more IPv6 extension headers than are walked.
+    PassExtensionHeaders = "pass_extension_headers", Outcome;
+    /// Passed: signed by an IP Authentication Header.
+    PassIpAuthentication = "pass_ip_authentication", Outcome;
+    /// Passed: TCP of a flow that is not followed (not guarded, or opened before attaching).
+    PassNoFlow = "pass_no_flow", Outcome;
+    /// Passed: a SYN whose sender is not guarded.
+    PassNotGuarded = "pass_not_guarded", Outcome;
+    /// Passed: a SYN from or to an address that no endpoint can have.
+    PassOddAddress = "pass_odd_address", Outcome;
+    /// Passed: a flow that is followed and needs no translation.
+    PassOffsetZero = "pass_offset_zero", Outcome;
+    /// Passed: a reset for a closed port, sequence number 0.
+    PassClosedPort = "pass_closed_port", Outcome;
+    /// Passed: a packet of a translated flow that carries no number to translate.
+    PassNothingToTranslate = "pass_nothing_to_translate", Outcome;
+    /// Dropped: of a translated flow, and not completely translatable.
+    DroppedUntranslatable = "dropped_untranslatable", Outcome;
+    /// Dropped: a new connection, the table full, and `on_full = "drop"`.
+    DroppedTableFull = "dropped_table_full", Outcome;
+    /// Dropped: a SYN of a flow that another CPU was deciding on; its sender repeats it.
+    DroppedContended = "dropped_contended", Outcome;
+}
+
+impl Counter {
+    /// Number of counters.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// Index into the array of one CPU.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

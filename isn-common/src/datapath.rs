@@ -1,0 +1,258 @@
+//! The journey of one packet, the same at every hook and in every test.
+
+use crate::{
+    abi::flow::{Flow, Phase, Word},
+    connection,
+    counter::Counter,
+    flow::Direction,
+    headers::ethernet::{self, Ethernet, IPV4, IPV6},
+    opening::Syn,
+    packet::Packet,
+    segment::{Family, Segment},
+    settle::Settled,
+    tcp::seq::Offset,
+    translate,
+    verdict::{DropReason, PassReason, Verdict},
+    world::{Tables, World},
+};
+
+/// What a first look at a packet says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It is done with.
+    Done(Verdict),
+    /// It is IPv6: [`established`] must look at it, from the start.
+    Ipv6,
+    /// It carries a SYN: [`opening`] must look at it, from the start.
+    Opening,
+}
+
+/// The whole journey of one packet, counted.
+///
+/// In the kernel its parts are functions of their own, since the verifier's work, the stack and the
+/// instruction cache all profit; this is what they amount to.
+pub fn run<P, W>(packet: &mut P, world: &W, direction: Direction) -> Verdict
+where
+    P: Packet,
+    W: Tables<[u8; 4]> + Tables<[u8; 16]>,
+{
+    let verdict = match first_look(packet, world, direction) {
+        Step::Done(verdict) => verdict,
+        Step::Opening => opening::<[u8; 4], P, W>(packet, world, direction),
+        Step::Ipv6 => match established::<[u8; 16], P, W>(packet, world, direction) {
+            Step::Done(verdict) => verdict,
+            Step::Opening | Step::Ipv6 => opening::<[u8; 16], P, W>(packet, world, direction),
+        },
+    };
+    world.count(verdict.counter(), 1);
+    verdict
+}
+
+/// The fast path of IPv4: every packet but SYNs. One lookup for a translated flow, no policy, no
+/// lock. Says so where the packet is not IPv4.
+#[inline(always)]
+pub fn first_look<P, W>(packet: &mut P, world: &W, direction: Direction) -> Step
+where
+    P: Packet,
+    W: Tables<[u8; 4]>,
+{
+    match ethernet::read(packet) {
+        Ok(link) if link.ether_type == IPV4 => {
+            follow::<[u8; 4], P, W>(packet, world, link, direction)
+        }
+        Ok(link) if link.ether_type == IPV6 => Step::Ipv6,
+        Ok(_) => Step::Done(Verdict::Pass(PassReason::NotIp)),
+        Err(reason) => Step::Done(Verdict::Pass(reason)),
+    }
+}
+
+/// The fast path of one family.
+#[inline(always)]
+pub fn established<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    direction: Direction,
+) -> Step {
+    match ethernet::read(packet) {
+        Ok(link) => follow::<A, P, W>(packet, world, link, direction),
+        Err(reason) => Step::Done(Verdict::Pass(reason)),
+    }
+}
+
+#[inline(always)]
+fn follow<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    link: Ethernet,
+    direction: Direction,
+) -> Step {
+    let (key, segment) = match A::locate(packet, link, direction) {
+        Ok(located) => located,
+        Err(reason) => return Step::Done(Verdict::Pass(reason)),
+    };
+    if segment.flags.opens() {
+        return Step::Opening;
+    }
+    Step::Done(match direction {
+        Direction::Outbound => from_host(packet, world, &key, &segment),
+        Direction::Inbound => to_host(packet, world, &key, &segment),
+    })
+}
+
+/// The slow path: a packet of this family with a SYN, for which the fast path gave
+/// [`Step::Opening`].
+#[inline(always)]
+pub fn opening<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    direction: Direction,
+) -> Verdict {
+    let link = match ethernet::read(packet) {
+        Ok(link) => link,
+        Err(reason) => return Verdict::Pass(reason),
+    };
+    let (key, segment) = match A::locate(packet, link, direction) {
+        Ok(located) => located,
+        Err(reason) => return Verdict::Pass(reason),
+    };
+    match direction {
+        Direction::Outbound => host_syn(packet, world, &key, &segment),
+        Direction::Inbound => peer_syn(packet, world, &key, &segment),
+    }
+}
+
+#[inline(always)]
+fn from_host<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    key: &A::Key,
+    segment: &Segment,
+) -> Verdict {
+    if let Some(flow) = world.translated(key) {
+        let offset = flow.offset();
+        if answers_for_closed_port(&flow, segment, offset) {
+            return Verdict::Pass(PassReason::ClosedPort);
+        }
+        connection::outbound(&flow, segment, offset, world.now());
+        return send(packet, segment, offset);
+    }
+    if let Some(flow) = world.history(key) {
+        connection::outbound(&flow, segment, Offset(0), world.now());
+        return Verdict::Pass(PassReason::OffsetZero);
+    }
+    Verdict::Pass(PassReason::NoFlow)
+}
+
+/// Writes the wire's sequence number, unless it is the host's.
+#[inline(always)]
+fn send<P: Packet>(packet: &mut P, segment: &Segment, offset: Offset) -> Verdict {
+    if offset == Offset(0) {
+        return Verdict::Pass(PassReason::OffsetZero);
+    }
+    match translate::outbound(packet, segment, offset) {
+        Some(()) => Verdict::TranslatedOut,
+        None => Verdict::Drop(DropReason::Untranslatable),
+    }
+}
+
+/// A host without a connection resets what it gets with sequence number 0 (RFC 9293 section
+/// 3.10.7.1), which is then no number of this incarnation (S9).
+#[inline(always)]
+fn answers_for_closed_port<W: Word>(flow: &Flow<W>, segment: &Segment, offset: Offset) -> bool {
+    segment.flags.rst() && segment.flags.ack() && segment.sequence.0 == 0 && {
+        let record = flow.record();
+        let wire = segment.sequence.to_wire(offset);
+        let behind = record.high_water().beyond(wire);
+        let sent = record.high_water().beyond(record.wire_isn());
+        record.control().phase() == Phase::Closed || behind > sent
+    }
+}
+
+#[inline(always)]
+fn to_host<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    key: &A::Key,
+    segment: &Segment,
+) -> Verdict {
+    if let Some(flow) = world.translated(key) {
+        connection::inbound(&flow, segment, world.now());
+        return receive(packet, world, segment, flow.offset());
+    }
+    if let Some(flow) = world.history(key) {
+        connection::inbound(&flow, segment, world.now());
+        return Verdict::Pass(PassReason::OffsetZero);
+    }
+    Verdict::Pass(PassReason::NoFlow)
+}
+
+/// Writes the host's acknowledgment numbers, if the segment has any.
+#[inline(always)]
+fn receive<P: Packet, W: World>(
+    packet: &mut P,
+    world: &W,
+    segment: &Segment,
+    offset: Offset,
+) -> Verdict {
+    if offset == Offset(0) {
+        return Verdict::Pass(PassReason::OffsetZero);
+    }
+    // Some stacks leave the acknowledgment of a reset 0: it stands for none.
+    let none = segment.flags.rst() && segment.acknowledgment.0 == 0;
+    if !segment.flags.ack() || none {
+        return Verdict::Pass(PassReason::NothingToTranslate);
+    }
+    match translate::inbound(packet, segment, offset) {
+        Some(edges) => {
+            if edges != 0 {
+                world.count(Counter::SackEdgesTranslated, u64::from(edges));
+            }
+            Verdict::TranslatedIn
+        }
+        None => Verdict::Drop(DropReason::Untranslatable),
+    }
+}
+
+/// A SYN or SYN-ACK of the peer. What it says about its windows is remembered, even of a flow that
+/// was not known, since the host's SYN-ACK does not repeat it. No offset comes of it (S1).
+#[inline(always)]
+fn peer_syn<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    key: &A::Key,
+    segment: &Segment,
+) -> Verdict {
+    let options = packet.syn_options(segment.options_at(), segment.payload_at);
+    let now = world.now();
+    if let Some(flow) = world.translated(key) {
+        connection::peer_syn(&flow, segment, &options, now);
+        connection::inbound(&flow, segment, now);
+        return receive(packet, world, segment, flow.offset());
+    }
+    if let Some(flow) = world.history(key) {
+        connection::peer_syn(&flow, segment, &options, now);
+        connection::inbound(&flow, segment, now);
+        return Verdict::Pass(PassReason::OffsetZero);
+    }
+    if !segment.flags.ack() {
+        let next = segment.sequence.advanced(segment.sequence_length());
+        world.await_answer(key, next, options);
+    }
+    Verdict::Pass(PassReason::NoFlow)
+}
+
+/// A SYN or SYN-ACK of the host.
+#[inline(always)]
+fn host_syn<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    key: &A::Key,
+    segment: &Segment,
+) -> Verdict {
+    let options = packet.syn_options(segment.options_at(), segment.payload_at);
+    match world.settle(key, &Syn::read(segment, options)) {
+        Settled::Offset(offset) => send(packet, segment, offset),
+        Settled::Pass(reason) => Verdict::Pass(reason),
+        Settled::Drop(reason) => Verdict::Drop(reason),
+    }
+}

@@ -1,0 +1,259 @@
+//! What identifies a flow: the 4-tuple as seen from the host, with the VLAN it lives in.
+//!
+//! The key is oriented, so that both directions of a connection find the same entry with one
+//! lookup: which side is the host follows from the hook and the placement.
+
+use crate::{
+    abi::flow::pack,
+    siphash::{Key, siphash24},
+};
+
+/// Which way a packet goes, seen from the guarded host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the host to the peer: the host is the packet's source.
+    Outbound,
+    /// From the peer to the host: the host is the packet's destination.
+    Inbound,
+}
+
+/// VLAN identifiers of a frame: outer in bits 12 to 23, inner (or the only one) in bits 0 to 11.
+/// Priority tags (VID 0) count as no tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Vlan(pub u32);
+
+impl Vlan {
+    /// No tag, or only priority tags.
+    pub const UNTAGGED: Self = Self(0);
+    const VID: u32 = 0x0fff;
+
+    /// The same with a further tag inside those so far; `tci` as on the wire (802.1Q).
+    #[must_use]
+    pub const fn tagged(self, tci: u16) -> Self {
+        Self((self.0 & Self::VID) << 12 | tci as u32 & Self::VID)
+    }
+
+    /// Outer and inner VLAN identifiers; 0 where there is none.
+    #[must_use]
+    pub const fn identifiers(self) -> (u32, u32) {
+        (self.0 >> 12 & Self::VID, self.0 & Self::VID)
+    }
+}
+
+/// An address of either family, in network order, as a flow key holds it.
+pub trait Address: Copy + PartialEq {
+    /// The key of a flow of this family.
+    type Key: FlowKey<Address = Self>;
+
+    /// Whether a TCP endpoint can have this address: not unspecified, loopback or multicast.
+    fn is_endpoint(self) -> bool;
+}
+
+/// One end of a packet: address and port, both in network order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End<A> {
+    /// Network address.
+    pub address: A,
+    /// Port.
+    pub port: [u8; 2],
+}
+
+/// What a key tells of its flow.
+pub trait FlowKey: Copy {
+    /// The family of its addresses.
+    type Address: Address<Key = Self>;
+
+    /// The guarded host's address and port.
+    fn host(&self) -> End<Self::Address>;
+
+    /// The peer's address and port.
+    fn peer(&self) -> End<Self::Address>;
+
+    /// A number that nobody without `secret` can tell from random; the same for the same inputs.
+    fn digest(&self, secret: Key, more: [u64; 2]) -> u64;
+}
+
+/// IPv4 flow: 16 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Key4 {
+    /// The guarded host's address, network order.
+    pub host: [u8; 4],
+    /// The peer's address, network order.
+    pub peer: [u8; 4],
+    /// The host's port, network order.
+    pub host_port: [u8; 2],
+    /// The peer's port, network order.
+    pub peer_port: [u8; 2],
+    /// [`Vlan`] of the flow.
+    pub vlan: u32,
+}
+
+/// IPv6 flow: 40 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Key6 {
+    /// The guarded host's address, network order.
+    pub host: [u8; 16],
+    /// The peer's address, network order.
+    pub peer: [u8; 16],
+    /// The host's port, network order.
+    pub host_port: [u8; 2],
+    /// The peer's port, network order.
+    pub peer_port: [u8; 2],
+    /// [`Vlan`] of the flow.
+    pub vlan: u32,
+}
+
+const _: () = assert!(size_of::<Key4>() == 16 && size_of::<Key6>() == 40);
+
+impl Address for [u8; 4] {
+    type Key = Key4;
+
+    fn is_endpoint(self) -> bool {
+        // 0.0.0.0/8 (this network), 127.0.0.0/8, 224.0.0.0/4 and 240.0.0.0/4 with broadcast.
+        !matches!(self[0], 0 | 127 | 224..)
+    }
+}
+
+impl Address for [u8; 16] {
+    type Key = Key6;
+
+    fn is_endpoint(self) -> bool {
+        let number = u128::from_be_bytes(self);
+        self[0] != 0xff && number > 1
+    }
+}
+
+const fn ports(host: [u8; 2], peer: [u8; 2]) -> u32 {
+    u32::from_le_bytes([host[0], host[1], peer[0], peer[1]])
+}
+
+impl FlowKey for Key4 {
+    type Address = [u8; 4];
+
+    fn host(&self) -> End<Self::Address> {
+        End {
+            address: self.host,
+            port: self.host_port,
+        }
+    }
+
+    fn peer(&self) -> End<Self::Address> {
+        End {
+            address: self.peer,
+            port: self.peer_port,
+        }
+    }
+
+    fn digest(&self, secret: Key, more: [u64; 2]) -> u64 {
+        let addresses = pack(u32::from_le_bytes(self.peer), u32::from_le_bytes(self.host));
+        let rest = pack(self.vlan, ports(self.host_port, self.peer_port));
+        siphash24(secret, [addresses, rest, more[0], more[1]])
+    }
+}
+
+impl FlowKey for Key6 {
+    type Address = [u8; 16];
+
+    fn host(&self) -> End<Self::Address> {
+        End {
+            address: self.host,
+            port: self.host_port,
+        }
+    }
+
+    fn peer(&self) -> End<Self::Address> {
+        End {
+            address: self.peer,
+            port: self.peer_port,
+        }
+    }
+
+    fn digest(&self, secret: Key, more: [u64; 2]) -> u64 {
+        let (host, peer) = (
+            u128::from_le_bytes(self.host),
+            u128::from_le_bytes(self.peer),
+        );
+        let rest = pack(self.vlan, ports(self.host_port, self.peer_port));
+        #[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
+        siphash24(
+            secret,
+            [
+                host as u64,
+                (host >> 64) as u64,
+                peer as u64,
+                (peer >> 64) as u64,
+                rest,
+                more[0],
+                more[1],
+            ],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key4 = Key4 {
+        host: [192, 0, 2, 1],
+        peer: [198, 51, 100, 2],
+        host_port: [4, 0],
+        peer_port: [0, 80],
+        vlan: 7,
+    };
+
+    #[test]
+    fn vlan_identifiers_come_apart_again_and_priority_tags_vanish() {
+        assert_eq!(Vlan::UNTAGGED.tagged(0xe00a), Vlan(10));
+        assert_eq!(
+            Vlan::UNTAGGED.tagged(100).tagged(200).identifiers(),
+            (100, 200)
+        );
+        assert_eq!(Vlan::UNTAGGED.tagged(0xe000), Vlan::UNTAGGED);
+    }
+
+    #[test]
+    fn digests_depend_on_every_part() {
+        let key = KEY;
+        let secret = Key([1, 2]);
+        let digest = key.digest(secret, [3, 4]);
+        assert_eq!(digest, key.digest(secret, [3, 4]));
+        for other in [
+            Key4 {
+                host: [192, 0, 2, 2],
+                ..key
+            },
+            Key4 {
+                peer: [0; 4],
+                ..key
+            },
+            Key4 {
+                host_port: [4, 1],
+                ..key
+            },
+            Key4 {
+                peer_port: [1, 80],
+                ..key
+            },
+            Key4 { vlan: 8, ..key },
+        ] {
+            assert_ne!(digest, other.digest(secret, [3, 4]));
+        }
+        assert_ne!(digest, key.digest(Key([1, 3]), [3, 4]));
+        assert_ne!(digest, key.digest(secret, [3, 5]));
+    }
+
+    #[test]
+    fn addresses_that_no_endpoint_has() {
+        for address in [[0, 0, 0, 0], [127, 0, 0, 1], [224, 0, 0, 1], [255; 4]] {
+            assert!(!address.is_endpoint(), "{address:?}");
+        }
+        assert!([10, 0, 0, 1].is_endpoint());
+        assert!(!0u128.to_be_bytes().is_endpoint() && !1u128.to_be_bytes().is_endpoint());
+        assert!(!(0xff02u128 << 112).to_be_bytes().is_endpoint());
+        assert!((0x2001_0db8u128 << 96 | 1).to_be_bytes().is_endpoint());
+    }
+}

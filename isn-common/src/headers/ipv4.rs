@@ -1,0 +1,58 @@
+//! IPv4 (RFC 791), options skipped, fragments told apart.
+
+use super::tcp;
+use crate::{packet::Packet, verdict::PassReason};
+
+const SHORTEST: usize = 20;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
+const AUTHENTICATION_HEADER: u8 = 51;
+
+/// The parts of an IPv4 header that matter here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4 {
+    /// Offset of the source address in the frame.
+    pub source_at: usize,
+    /// Offset of the destination address in the frame.
+    pub destination_at: usize,
+    /// Offset of the TCP header in the frame.
+    pub payload_at: usize,
+    /// Octets of the datagram behind the header, from the IP length, so without Ethernet padding.
+    pub payload_length: u32,
+}
+
+/// Reads the header at `at`, which must carry TCP that can be translated.
+#[inline(always)]
+pub fn read<P: Packet>(packet: &P, at: usize) -> Result<Ipv4, PassReason> {
+    let fixed: [u8; SHORTEST] = packet.load(at).ok_or(PassReason::Truncated)?;
+    let header_length = ((fixed[0] & 0x0f) as usize).wrapping_mul(4);
+    if fixed[0] >> 4 != 4 || header_length < SHORTEST {
+        return Err(PassReason::BadHeader);
+    }
+    match fixed[9] {
+        tcp::PROTOCOL => {}
+        AUTHENTICATION_HEADER => return Err(PassReason::IpAuthentication),
+        _ => return Err(PassReason::NotTcp),
+    }
+    let fragment = u16::from_be_bytes([fixed[6], fixed[7]]);
+    if fragment & FRAGMENT_OFFSET != 0 {
+        return Err(PassReason::Fragment);
+    }
+    let total = u32::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+    let in_frame = packet
+        .length()
+        .wrapping_sub(u32::try_from(at).unwrap_or(u32::MAX));
+    #[allow(clippy::cast_possible_truncation, reason = "at most 60")]
+    let header = header_length as u32;
+    if total < header {
+        return Err(PassReason::BadHeader);
+    }
+    if total > in_frame {
+        return Err(PassReason::Truncated);
+    }
+    Ok(Ipv4 {
+        source_at: at.wrapping_add(12),
+        destination_at: at.wrapping_add(16),
+        payload_at: at.wrapping_add(header_length),
+        payload_length: total.wrapping_sub(header),
+    })
+}

@@ -1,0 +1,48 @@
+//! The one door to a packet's octets. Each hook implements it once, and those are the only places
+//! where packet memory is touched.
+
+use crate::{checksum::Change, tcp::options::SynOptions};
+
+/// A frame that begins with its Ethernet header.
+///
+/// Offsets and lengths are in octets from the first octet of the frame. Multi-octet values are in
+/// network order, as arrays.
+pub trait Packet {
+    /// Length of the whole frame, also of the part that [`Packet::load`] cannot reach.
+    fn length(&self) -> u32;
+
+    /// The `N` octets at `at`, or `None` if they do not lie wholly within reach.
+    fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
+
+    /// Replaces the `N` octets at `at`. `None`, and nothing is written, if they are out of reach.
+    fn store<const N: usize>(&mut self, at: usize, octets: [u8; N]) -> Option<()>;
+
+    /// The 802.1Q or 802.1ad tag (TCI) that the device or the kernel has taken out of the frame.
+    fn stripped_tag(&self) -> Option<u16> {
+        None
+    }
+
+    /// The same number. In the kernel, the verifier forgets what it knows of it: without that it
+    /// would follow every possible sum of lengths through a walk over headers or options, which are
+    /// more than it can follow.
+    fn unknown(&self, number: usize) -> usize {
+        number
+    }
+
+    /// What the options from `start` up to `end` settle, in a SYN. A hook may do this in a function
+    /// of its own, so that the verifier walks the options once and not once a path.
+    fn syn_options(&self, start: usize, end: usize) -> SynOptions
+    where
+        Self: Sized,
+    {
+        SynOptions::read(self, start, end)
+    }
+
+    /// Brings the checksum field at `at` up to date with a change of octets that it covers
+    /// (RFC 1624 eqn. 3). A hook that can tell an unfinished checksum leaves that one alone, since
+    /// it does not cover the octets yet.
+    fn update_checksum(&mut self, at: usize, change: Change) -> Option<()> {
+        let old = u16::from_be_bytes(self.load(at)?);
+        self.store(at, change.applied_to(old).to_be_bytes())
+    }
+}

@@ -1,0 +1,142 @@
+//! Finding the TCP segment in a frame, or saying why there is none that could be translated.
+
+use crate::{
+    flow::{Address, Direction, Key4, Key6},
+    headers::{
+        ethernet::Ethernet,
+        ipv4, ipv6,
+        tcp::{CHECKSUM, SHORTEST},
+    },
+    packet::Packet,
+    tcp::{flags::Flags, seq::Seq},
+    verdict::PassReason,
+};
+
+/// A TCP segment as it lies in a frame: all fixed fields of the header, and where its parts are.
+///
+/// Whoever holds one knows that the fixed header is within reach and the lengths are consistent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Offset of the TCP header in the frame.
+    pub at: usize,
+    /// Offset of the first octet behind the TCP options.
+    pub payload_at: usize,
+    /// Octets of data.
+    pub payload_length: u32,
+    /// Sequence number as it stands in the frame.
+    pub sequence: Seq,
+    /// Acknowledgment field as it stands in the frame; significant only with ACK.
+    pub acknowledgment: Seq,
+    /// Control bits.
+    pub flags: Flags,
+    /// Window field, not scaled.
+    pub window: u16,
+    /// Source port, network order.
+    pub source_port: [u8; 2],
+    /// Destination port, network order.
+    pub destination_port: [u8; 2],
+}
+
+impl Segment {
+    /// Sequence numbers that the segment occupies: data, SYN and FIN.
+    #[must_use]
+    pub const fn sequence_length(&self) -> u32 {
+        self.payload_length
+            .wrapping_add(self.flags.sequence_length())
+    }
+
+    /// Offset of the first option in the frame.
+    #[must_use]
+    pub const fn options_at(&self) -> usize {
+        self.at.wrapping_add(SHORTEST)
+    }
+
+    /// Offset of the checksum in the frame.
+    #[must_use]
+    pub const fn checksum_at(&self) -> usize {
+        self.at.wrapping_add(CHECKSUM)
+    }
+}
+
+/// A segment and the flow that it belongs to.
+pub type Located<A> = (<A as Address>::Key, Segment);
+
+/// An address family whose packets can be taken apart.
+pub trait Family: Address {
+    /// Reads the network header behind `link`, what extends it, and the TCP header behind. The key
+    /// is oriented for `direction`.
+    fn locate<P: Packet>(
+        packet: &P,
+        link: Ethernet,
+        direction: Direction,
+    ) -> Result<Located<Self>, PassReason>;
+}
+
+macro_rules! family {
+    ($address:ty, $key:ident, $header:ident) => {
+        impl Family for $address {
+            #[inline(always)]
+            fn locate<P: Packet>(
+                packet: &P,
+                link: Ethernet,
+                direction: Direction,
+            ) -> Result<Located<Self>, PassReason> {
+                let ip = $header::read(packet, link.payload_at)?;
+                let segment = read(packet, ip.payload_at, ip.payload_length)?;
+                let (source, destination) = (ip.source_at, ip.destination_at);
+                let (host, peer, host_port, peer_port) = match direction {
+                    Direction::Outbound => (
+                        source,
+                        destination,
+                        segment.source_port,
+                        segment.destination_port,
+                    ),
+                    Direction::Inbound => (
+                        destination,
+                        source,
+                        segment.destination_port,
+                        segment.source_port,
+                    ),
+                };
+                // The addresses go straight from the packet into the key: the stack is short.
+                let host = packet.load(host).ok_or(PassReason::Truncated)?;
+                let peer = packet.load(peer).ok_or(PassReason::Truncated)?;
+                Ok((
+                    $key {
+                        host,
+                        peer,
+                        host_port,
+                        peer_port,
+                        vlan: link.vlan.0,
+                    },
+                    segment,
+                ))
+            }
+        }
+    };
+}
+
+family!([u8; 4], Key4, ipv4);
+family!([u8; 16], Key6, ipv6);
+
+#[inline(always)]
+fn read<P: Packet>(packet: &P, at: usize, length: u32) -> Result<Segment, PassReason> {
+    let h: [u8; SHORTEST] = packet.load(at).ok_or(PassReason::Truncated)?;
+    let header_length = ((h[12] >> 4) as usize).wrapping_mul(4);
+    #[allow(clippy::cast_possible_truncation, reason = "at most 60")]
+    let header = header_length as u32;
+    if header_length < SHORTEST || header > length {
+        return Err(PassReason::BadHeader);
+    }
+    Ok(Segment {
+        at,
+        payload_at: at.wrapping_add(header_length),
+        payload_length: length.wrapping_sub(header),
+        sequence: Seq(u32::from_be_bytes([h[4], h[5], h[6], h[7]])),
+        acknowledgment: Seq(u32::from_be_bytes([h[8], h[9], h[10], h[11]])),
+        flags: Flags(h[13]),
+        window: u16::from_be_bytes([h[14], h[15]]),
+        source_port: [h[0], h[1]],
+        destination_port: [h[2], h[3]],
+    })
+}

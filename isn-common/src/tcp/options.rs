@@ -1,0 +1,111 @@
+//! Options of the TCP header (RFC 9293 section 3.2): the walk over a SYN's options, once an
+//! incarnation.
+
+use crate::packet::Packet;
+
+/// Longest option area: 15 words of header less the 20 octets that are fixed.
+pub const LONGEST: usize = 40;
+
+/// End of option list.
+pub const END: u8 = 0;
+/// No operation: one octet of padding.
+pub const NOP: u8 = 1;
+/// Window scale (RFC 7323).
+pub const WINDOW_SCALE: u8 = 3;
+/// Selective acknowledgment (RFC 2018).
+pub const SACK: u8 = 5;
+/// Timestamps (RFC 7323).
+pub const TIMESTAMPS: u8 = 8;
+/// TCP-MD5 signature (RFC 2385).
+pub const MD5_SIGNATURE: u8 = 19;
+/// TCP Authentication Option (RFC 5925).
+pub const AUTHENTICATION: u8 = 29;
+
+/// What the options of a SYN settle for the incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct SynOptions {
+    /// Whether the window scale option is present.
+    pub scales: bool,
+    /// Its shift, 0 to 14 (RFC 7323 section 2.3: more is 14); 0 without the option. Beside the flag
+    /// instead of in an `Option`, whose unused half the verifier would take for uninitialized.
+    pub shift: u8,
+    /// Whether the segment is signed, so that no sequence number may be changed (S7).
+    pub authenticated: bool,
+}
+
+impl SynOptions {
+    /// Largest shift that RFC 7323 section 2.3 allows.
+    pub const LARGEST_SHIFT: u8 = 14;
+
+    /// As one number, and back: what a BPF function can return.
+    #[must_use]
+    pub const fn to_bits(self) -> u32 {
+        (self.shift as u32) << 8 | (self.authenticated as u32) << 1 | self.scales as u32
+    }
+
+    /// The inverse of [`SynOptions::to_bits`].
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "masked to 4 bits")]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self {
+            scales: bits & 1 != 0,
+            authenticated: bits & 2 != 0,
+            shift: (bits >> 8 & 0xf) as u8,
+        }
+    }
+
+    /// Reads the options that lie from `start` up to `end`, offsets in the frame.
+    ///
+    /// Whatever the sender wrote ends the walk at worst: an option with an impossible length is
+    /// where it stops, as it does in receivers.
+    #[must_use]
+    pub fn read<P: Packet>(packet: &P, start: usize, end: usize) -> Self {
+        let mut found = Self::default();
+        let mut at = start;
+        for _ in 0..LONGEST {
+            let Some((kind, length)) = option_at(packet, at, end) else {
+                break;
+            };
+            match (kind, length) {
+                (WINDOW_SCALE, 3) => {
+                    let Some([shift]) = packet.load(at.wrapping_add(2)) else {
+                        break;
+                    };
+                    found.scales = true;
+                    found.shift = if shift > Self::LARGEST_SHIFT {
+                        Self::LARGEST_SHIFT
+                    } else {
+                        shift
+                    };
+                }
+                (MD5_SIGNATURE | AUTHENTICATION, _) => found.authenticated = true,
+                _ => {}
+            }
+            at = packet.unknown(at.wrapping_add(length));
+        }
+        found
+    }
+}
+
+/// Kind and length in octets of the option at `at`; `None` at the end of the list, or where it is
+/// malformed. Kind and length are read as one pair: that keeps the verifier's work small.
+#[inline(always)]
+pub fn option_at<P: Packet>(packet: &P, at: usize, end: usize) -> Option<(u8, usize)> {
+    if at >= end {
+        return None;
+    }
+    let [kind, length] = match packet.load::<2>(at) {
+        Some(pair) => pair,
+        // The last octet of the header may be the last of the frame: a NOP or END, alone.
+        None => [packet.load::<1>(at)?[0], 0],
+    };
+    match kind {
+        END => None,
+        NOP => Some((NOP, 1)),
+        _ => {
+            let length = length as usize;
+            (length >= 2 && length <= end.wrapping_sub(at)).then_some((kind, length))
+        }
+    }
+}

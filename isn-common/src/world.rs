@@ -1,0 +1,75 @@
+//! What the data plane reaches besides the packet: tables, policy, settings, time and counters.
+//!
+//! In the kernel these are BPF maps and helpers; in tests, ordinary collections and given values.
+
+use core::ops::Deref;
+
+use crate::{
+    abi::{
+        flow::{Flow, Record, Word},
+        policy::Policy,
+        settings::Settings,
+    },
+    counter::Counter,
+    flow::Address,
+    opening::Syn,
+    settle::{self, Settled},
+    tcp::{options::SynOptions, seq::Seq},
+    tick::Tick,
+};
+
+/// What does not depend on the address family.
+pub trait World {
+    /// A shared word of a flow.
+    type Word: Word;
+    /// A flow found in a table.
+    type Found: Deref<Target = Flow<Self::Word>>;
+
+    /// Monotonic time.
+    fn now(&self) -> Tick;
+
+    /// The instance's settings; `None` only if the map is missing.
+    fn settings(&self) -> Option<&Settings>;
+
+    /// Adds to a counter of this CPU.
+    fn count(&self, counter: Counter, by: u64);
+}
+
+/// The tables of one address family.
+pub trait Tables<A: Address>: World + Sized {
+    /// A flow that has been translated: never evicted.
+    fn translated(&self, key: &A::Key) -> Option<Self::Found>;
+
+    /// A flow with offset 0: may be evicted any time.
+    fn history(&self, key: &A::Key) -> Option<Self::Found>;
+
+    /// Adds a translated flow unless there is one under `key`.
+    fn insert_translated(&self, key: &A::Key, record: &Record) -> Insertion;
+
+    /// Adds a flow with offset 0 unless there is one under `key`.
+    fn insert_history(&self, key: &A::Key, record: &Record) -> Insertion;
+
+    /// The policy of the longest guarded prefix that covers `host`.
+    fn policy(&self, host: A) -> Option<&Policy>;
+
+    /// [`settle::settle`]. A world may do this in a function of its own.
+    fn settle(&self, key: &A::Key, syn: &Syn) -> Settled {
+        settle::settle(self, key, syn)
+    }
+
+    /// [`settle::await_answer`]. A world may do this in a function of its own.
+    fn await_answer(&self, key: &A::Key, peer_next: Seq, options: SynOptions) {
+        settle::await_answer(self, key, peer_next, options);
+    }
+}
+
+/// What became of an insertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    /// It is in the table.
+    Done,
+    /// Another one was there, and still is.
+    Exists,
+    /// No room.
+    Full,
+}

@@ -1,0 +1,178 @@
+//! The kernel as the data plane's world: named operations over the maps, and the clock.
+
+use core::ops::Deref;
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
+use isn_common::{
+    abi::{
+        flow::{Flow, Record},
+        policy::Policy,
+        settings::Settings,
+    },
+    counter::Counter,
+    flow::{Key4, Key6},
+    opening::Syn,
+    settle::{self, Settled},
+    tcp::{options::SynOptions, seq::Seq},
+    tick::Tick,
+    verdict::PassReason,
+    world::{Insertion, Tables, World},
+};
+
+use crate::{
+    maps::{
+        COUNTERS, HISTORY_V4, HISTORY_V6, POLICY_V4, POLICY_V6, SETTINGS, TRANSLATED_V4,
+        TRANSLATED_V6,
+    },
+    words::KernelWord,
+};
+
+/// The maps of this object and the helpers of the running kernel.
+pub struct Kernel;
+
+/// A flow in a map, from a successful lookup.
+pub struct Found(*const Flow<KernelWord>);
+
+impl Deref for Found {
+    type Target = Flow<KernelWord>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the pointer is of a lookup in this run of the program, within which the kernel
+        // does not give the value's memory back.
+        unsafe { &*self.0 }
+    }
+}
+
+impl World for Kernel {
+    type Word = KernelWord;
+    type Found = Found;
+
+    #[inline(always)]
+    fn now(&self) -> Tick {
+        // SAFETY: the helper has no preconditions.
+        Tick::from_nanoseconds(unsafe { bpf_ktime_get_coarse_ns() })
+    }
+
+    #[inline(always)]
+    fn settings(&self) -> Option<&Settings> {
+        SETTINGS.get(0)
+    }
+
+    #[inline(always)]
+    fn count(&self, counter: Counter, by: u64) {
+        if let Some(counters) = COUNTERS.get_ptr_mut(0) {
+            // SAFETY: the pointer is valid, and this CPU's own.
+            if let Some(value) = unsafe { (*counters).0.get_mut(counter.index()) } {
+                *value = value.wrapping_add(by);
+            }
+        }
+    }
+}
+
+const EEXIST: i32 = -17;
+
+#[inline(always)]
+fn insertion(result: Result<(), i32>) -> Insertion {
+    match result {
+        Ok(()) => Insertion::Done,
+        Err(EEXIST) => Insertion::Exists,
+        Err(_) => Insertion::Full,
+    }
+}
+
+/// A record as the octets of a flow: the same layout, asserted by the sizes below.
+#[inline(always)]
+fn as_flow(record: &Record) -> &Flow<KernelWord> {
+    const { assert!(size_of::<Record>() == size_of::<Flow<KernelWord>>()) };
+    // SAFETY: both are `repr(C)` of four 64-bit words, and the borrow ends with the insertion.
+    unsafe { &*core::ptr::from_ref(record).cast() }
+}
+
+macro_rules! tables {
+    ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $policy:ident,
+     $settle:ident, $await_answer:ident) => {
+        impl Tables<$address> for Kernel {
+            #[inline(always)]
+            fn translated(&self, key: &$key) -> Option<Found> {
+                $translated.get_ptr(key).map(Found)
+            }
+
+            #[inline(always)]
+            fn history(&self, key: &$key) -> Option<Found> {
+                $history.get_ptr(key).map(Found)
+            }
+
+            #[inline(always)]
+            fn insert_translated(&self, key: &$key, record: &Record) -> Insertion {
+                insertion($translated.insert(key, as_flow(record), BPF_NOEXIST.into()))
+            }
+
+            #[inline(always)]
+            fn insert_history(&self, key: &$key, record: &Record) -> Insertion {
+                insertion($history.insert(key, as_flow(record), BPF_NOEXIST.into()))
+            }
+
+            #[inline(always)]
+            fn policy(&self, host: $address) -> Option<&Policy> {
+                $policy.get(Key::new($bits, host))
+            }
+
+            #[inline(always)]
+            fn settle(&self, key: &$key, syn: &Syn) -> Settled {
+                Settled::from_bits($settle(key, syn))
+            }
+
+            #[inline(always)]
+            fn await_answer(&self, key: &$key, peer_next: Seq, options: SynOptions) {
+                $await_answer(key, peer_next.0, options.to_bits());
+            }
+        }
+
+        /// A function of its own for the verifier, which wants to see the pointers checked.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $settle(key: *const $key, syn: *const Syn) -> u64 {
+            // SAFETY: the verifier lets only pointers through to whole, initialized values.
+            match unsafe { (key.as_ref(), syn.as_ref()) } {
+                (Some(key), Some(syn)) => {
+                    settle::settle::<$address, _>(&Kernel, key, syn).to_bits()
+                }
+                _ => Settled::Pass(PassReason::NotGuarded).to_bits(),
+            }
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $await_answer(key: *const $key, peer_next: u32, options: u32) -> u32 {
+            // SAFETY: as above.
+            if let Some(key) = unsafe { key.as_ref() } {
+                let options = SynOptions::from_bits(options);
+                settle::await_answer::<$address, _>(&Kernel, key, Seq(peer_next), options);
+            }
+            0
+        }
+    };
+}
+
+tables!(
+    [u8; 4],
+    Key4,
+    32,
+    TRANSLATED_V4,
+    HISTORY_V4,
+    POLICY_V4,
+    settle_v4,
+    await_answer_v4
+);
+tables!(
+    [u8; 16],
+    Key6,
+    128,
+    TRANSLATED_V6,
+    HISTORY_V6,
+    POLICY_V6,
+    settle_v6,
+    await_answer_v6
+);

@@ -1,0 +1,160 @@
+//! The programs: one for each hook type and direction. Each wraps its context, asks isn-common, and
+//! turns the verdict into an action, in one place for each hook type.
+#![no_std]
+#![no_main]
+// Compare-and-exchange on a map's value: the standard library offers none for this target.
+#![feature(core_intrinsics)]
+// Hiding values from the optimizer.
+#![feature(asm_experimental_arch)]
+#![allow(internal_features, reason = "core_intrinsics is one")]
+#![allow(missing_docs, reason = "aya's macros expand to functions without")]
+
+mod hide;
+mod kernel;
+mod maps;
+mod tc_packet;
+mod words;
+mod xdp_packet;
+
+use aya_ebpf::{
+    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action, xdp_md},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use isn_common::{
+    datapath::{Step, established, first_look, opening},
+    flow::Direction::{Inbound, Outbound},
+    verdict::Verdict,
+    world::World as _,
+};
+
+use crate::{kernel::Kernel, tc_packet::TcPacket, xdp_packet::XdpPacket};
+
+/// XDP, packets from hosts to peers.
+#[xdp(frags)]
+pub fn isn_xdp_out(ctx: XdpContext) -> u32 {
+    match first_look(&mut XdpPacket::new(ctx.ctx), &Kernel, Outbound) {
+        Step::Done(verdict) => xdp_action_of(verdict),
+        Step::Opening => xdp_out_syn_v4(ctx.ctx),
+        Step::Ipv6 => match xdp_out_v6(ctx.ctx) {
+            OPENING => xdp_out_syn_v6(ctx.ctx),
+            action => action as u32,
+        },
+    }
+}
+
+/// XDP, packets from peers to hosts.
+#[xdp(frags)]
+pub fn isn_xdp_in(ctx: XdpContext) -> u32 {
+    match first_look(&mut XdpPacket::new(ctx.ctx), &Kernel, Inbound) {
+        Step::Done(verdict) => xdp_action_of(verdict),
+        Step::Opening => xdp_in_syn_v4(ctx.ctx),
+        Step::Ipv6 => match xdp_in_v6(ctx.ctx) {
+            OPENING => xdp_in_syn_v6(ctx.ctx),
+            action => action as u32,
+        },
+    }
+}
+
+/// TC, packets from hosts to peers.
+#[classifier]
+pub fn isn_tc_out(ctx: TcContext) -> i32 {
+    match first_look(&mut TcPacket::new(ctx.skb.skb), &Kernel, Outbound) {
+        Step::Done(verdict) => tc_action_of(verdict),
+        Step::Opening => tc_out_syn_v4(ctx.skb.skb),
+        Step::Ipv6 => match tc_out_v6(ctx.skb.skb) {
+            OPENING => tc_out_syn_v6(ctx.skb.skb),
+            action => action as i32,
+        },
+    }
+}
+
+/// TC, packets from peers to hosts.
+#[classifier]
+pub fn isn_tc_in(ctx: TcContext) -> i32 {
+    match first_look(&mut TcPacket::new(ctx.skb.skb), &Kernel, Inbound) {
+        Step::Done(verdict) => tc_action_of(verdict),
+        Step::Opening => tc_in_syn_v4(ctx.skb.skb),
+        Step::Ipv6 => match tc_in_v6(ctx.skb.skb) {
+            OPENING => tc_in_syn_v6(ctx.skb.skb),
+            action => action as i32,
+        },
+    }
+}
+
+/// What the path of IPv6 returns for a SYN; no action has this number.
+const OPENING: u32 = 0xff;
+
+/// The paths of IPv6 and of SYNs, as functions that the verifier checks by themselves, once.
+macro_rules! paths {
+    (
+        $context:ty, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
+        $established_v6:ident, $opening_v4:ident, $opening_v6:ident
+    ) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $established_v6(ctx: *mut $context) -> u32 {
+            match established::<[u8; 16], _, _>(&mut $packet::new(ctx), &Kernel, $direction) {
+                Step::Done(verdict) => $action_of(verdict) as u32,
+                Step::Opening | Step::Ipv6 => OPENING,
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $opening_v4(ctx: *mut $context) -> $action {
+            $action_of(opening::<[u8; 4], _, _>(
+                &mut $packet::new(ctx),
+                &Kernel,
+                $direction,
+            ))
+        }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $opening_v6(ctx: *mut $context) -> $action {
+            $action_of(opening::<[u8; 16], _, _>(
+                &mut $packet::new(ctx),
+                &Kernel,
+                $direction,
+            ))
+        }
+    };
+}
+
+paths!(xdp_md, XdpPacket, Outbound, xdp_action_of -> u32:
+    xdp_out_v6, xdp_out_syn_v4, xdp_out_syn_v6);
+paths!(xdp_md, XdpPacket, Inbound, xdp_action_of -> u32:
+    xdp_in_v6, xdp_in_syn_v4, xdp_in_syn_v6);
+paths!(__sk_buff, TcPacket, Outbound, tc_action_of -> i32:
+    tc_out_v6, tc_out_syn_v4, tc_out_syn_v6);
+paths!(__sk_buff, TcPacket, Inbound, tc_action_of -> i32:
+    tc_in_v6, tc_in_syn_v4, tc_in_syn_v6);
+
+#[inline(always)]
+fn xdp_action_of(verdict: Verdict) -> u32 {
+    Kernel.count(verdict.counter(), 1);
+    match verdict {
+        Verdict::Pass(_) | Verdict::TranslatedOut | Verdict::TranslatedIn => xdp_action::XDP_PASS,
+        Verdict::Drop(_) => xdp_action::XDP_DROP,
+    }
+}
+
+/// At TCX and in clsact alike, `TC_ACT_UNSPEC` leaves the packet to the programs behind this one.
+#[inline(always)]
+fn tc_action_of(verdict: Verdict) -> i32 {
+    Kernel.count(verdict.counter(), 1);
+    match verdict {
+        Verdict::Pass(_) | Verdict::TranslatedOut | Verdict::TranslatedIn => TC_ACT_UNSPEC,
+        Verdict::Drop(_) => TC_ACT_SHOT,
+    }
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

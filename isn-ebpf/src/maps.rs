@@ -1,0 +1,55 @@
+//! Every map. Names, keys and values are those of `isn_common::abi`.
+//!
+//! | map | writer | reader | when full |
+//! |---|---|---|---|
+//! | `TRANSLATED_*` | SYNs that need an offset; user space removes what has ended | every packet | the SYN passes or is dropped, as configured; counted |
+//! | `HISTORY_*` | every other SYN of a guarded host, or to one | packets of flows that are not translated | the least recently used flow is forgotten |
+//! | `POLICY_*` | user space | SYNs | user space refuses the prefix |
+//! | `SETTINGS` | user space | SYNs | - |
+//! | `COUNTERS` | every packet, its own CPU's | user space | - |
+//! | `SWEPT` | user space | user space | - |
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray},
+};
+use isn_common::{
+    abi::{Counters, flow::Flow, policy::Policy, settings::Settings},
+    flow::{Key4, Key6},
+};
+
+use crate::words::KernelWord;
+
+/// Default room for translated flows of each family; user space may ask for another.
+const TRANSLATED: u32 = 65_536;
+/// Default room for flows with offset 0 of each family; user space may ask for another.
+const HISTORY: u32 = 262_144;
+/// Guarded prefixes of each family.
+const PREFIXES: u32 = 4_096;
+
+#[map]
+pub static TRANSLATED_V4: HashMap<Key4, Flow<KernelWord>> =
+    HashMap::with_max_entries(TRANSLATED, 0);
+#[map]
+pub static TRANSLATED_V6: HashMap<Key6, Flow<KernelWord>> =
+    HashMap::with_max_entries(TRANSLATED, 0);
+#[map]
+pub static HISTORY_V4: LruHashMap<Key4, Flow<KernelWord>> =
+    LruHashMap::with_max_entries(HISTORY, 0);
+#[map]
+pub static HISTORY_V6: LruHashMap<Key6, Flow<KernelWord>> =
+    LruHashMap::with_max_entries(HISTORY, 0);
+#[map]
+pub static POLICY_V4: LpmTrie<[u8; 4], Policy> =
+    LpmTrie::with_max_entries(PREFIXES, BPF_F_NO_PREALLOC);
+#[map]
+pub static POLICY_V6: LpmTrie<[u8; 16], Policy> =
+    LpmTrie::with_max_entries(PREFIXES, BPF_F_NO_PREALLOC);
+#[map]
+pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+#[map]
+pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+/// Not used by any program: user space keeps it beside the others.
+#[map]
+pub static SWEPT: Array<u64> = Array::with_max_entries(2, 0);

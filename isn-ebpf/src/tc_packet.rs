@@ -1,0 +1,115 @@
+//! A frame at a TC hook: the only `unsafe` that touches packet memory there.
+//!
+//! Reads go straight to the linear part; writes go through helpers, which make a private copy of
+//! what is shared with a sender's queue, and know checksums that are not finished yet.
+
+use aya_ebpf::{
+    bindings::__sk_buff,
+    helpers::{bpf_l4_csum_replace, bpf_skb_pull_data, bpf_skb_store_bytes},
+};
+use isn_common::{checksum::Change, packet::Packet, tcp::options::SynOptions};
+
+use crate::hide::{hide, unknown};
+
+/// Offsets beyond this are never looked at: it bounds them for the verifier.
+const FARTHEST: usize = 0x3fff;
+/// Headers are made linear up to here: Ethernet, two tags, IPv6 with extensions, TCP with options.
+const HEADERS: u32 = 256;
+
+/// The frame of a TC context.
+pub struct TcPacket(*mut __sk_buff);
+
+impl TcPacket {
+    /// The frame of the context that the kernel gave to the program, with its headers within reach.
+    #[inline(always)]
+    pub fn new(ctx: *mut __sk_buff) -> Self {
+        // SAFETY: the context is the one the kernel gave.
+        let (length, linear) = unsafe {
+            (
+                (*ctx).len,
+                ((*ctx).data_end as usize).wrapping_sub((*ctx).data as usize),
+            )
+        };
+        let wanted = if length < HEADERS { length } else { HEADERS };
+        if linear < wanted as usize {
+            // SAFETY: the context is the one the kernel gave. A failure leaves less within reach,
+            // and loads then say so.
+            let _ = unsafe { bpf_skb_pull_data(ctx, wanted) };
+        }
+        Self(ctx)
+    }
+}
+
+impl Packet for TcPacket {
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        // SAFETY: the context is the one the kernel gave.
+        unsafe { (*self.0).len }
+    }
+
+    #[inline(always)]
+    fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        let at = hide(at);
+        if at > FARTHEST {
+            return None;
+        }
+        // SAFETY: the context is the one the kernel gave.
+        let (data, data_end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
+        let start = data + at;
+        if hide(start + N) > data_end {
+            return None;
+        }
+        // SAFETY: the bounds are checked; an array of octets needs no alignment.
+        Some(unsafe { (start as *const [u8; N]).read() })
+    }
+
+    #[inline(always)]
+    fn store<const N: usize>(&mut self, at: usize, octets: [u8; N]) -> Option<()> {
+        // SAFETY: the helper checks the offset, and reads exactly `N` octets.
+        let result = unsafe {
+            bpf_skb_store_bytes(
+                self.0,
+                u32::try_from(at).ok()?,
+                octets.as_ptr().cast(),
+                N as u32,
+                0,
+            )
+        };
+        (result == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn stripped_tag(&self) -> Option<u16> {
+        // SAFETY: the context is the one the kernel gave.
+        let (present, tag) = unsafe { ((*self.0).vlan_present, (*self.0).vlan_tci) };
+        (present != 0).then_some(tag as u16)
+    }
+
+    #[inline(always)]
+    fn unknown(&self, number: usize) -> usize {
+        unknown(number)
+    }
+
+    #[inline(always)]
+    fn syn_options(&self, start: usize, end: usize) -> SynOptions {
+        SynOptions::from_bits(tc_syn_options(self.0, start as u32, end as u32))
+    }
+
+    /// An unfinished checksum (`CHECKSUM_PARTIAL`) covers only the pseudo header so far, and is
+    /// left alone; the helper knows.
+    #[inline(always)]
+    fn update_checksum(&mut self, at: usize, change: Change) -> Option<()> {
+        let difference = u64::from(change.folded().to_be());
+        // SAFETY: the helper checks the offset. Size 0 means that `to` is a difference.
+        let result =
+            unsafe { bpf_l4_csum_replace(self.0, u32::try_from(at).ok()?, 0, difference, 0) };
+        (result == 0).then_some(())
+    }
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tc_syn_options(ctx: *mut __sk_buff, start: u32, end: u32) -> u32 {
+    SynOptions::read(&TcPacket(ctx), start as usize, end as usize).to_bits()
+}

@@ -1,0 +1,43 @@
+//! A shared 64-bit word in a map's value.
+
+use core::{
+    cell::UnsafeCell,
+    intrinsics::{AtomicOrdering, atomic_cxchg},
+};
+
+use isn_common::abi::flow::Word;
+
+/// Eight aligned octets of a map's value, which any CPU may read and write at any time.
+#[repr(transparent)]
+pub struct KernelWord(UnsafeCell<u64>);
+
+// SAFETY: every access below is a single 64-bit instruction on an aligned word.
+unsafe impl Sync for KernelWord {}
+
+impl Word for KernelWord {
+    #[inline(always)]
+    fn load(&self) -> u64 {
+        // SAFETY: the pointer is valid and aligned; volatile makes it one load. The target has no
+        // relaxed atomic load, whose meaning this is on every CPU that BPF runs on.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    #[inline(always)]
+    fn store(&self, value: u64) {
+        // SAFETY: as for `load`.
+        unsafe { self.0.get().write_volatile(value) }
+    }
+
+    #[inline(always)]
+    fn compare_exchange(&self, current: u64, new: u64) -> bool {
+        // SAFETY: the pointer is valid and aligned. BPF's compare-and-exchange is a full barrier.
+        let (_, done) = unsafe {
+            atomic_cxchg::<u64, { AtomicOrdering::AcqRel }, { AtomicOrdering::Relaxed }>(
+                self.0.get(),
+                current,
+                new,
+            )
+        };
+        done
+    }
+}

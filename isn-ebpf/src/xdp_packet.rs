@@ -1,0 +1,73 @@
+//! A frame at an XDP hook: the only `unsafe` that touches packet memory there.
+
+use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len};
+use isn_common::{packet::Packet, tcp::options::SynOptions};
+
+use crate::hide::{hide, unknown};
+
+/// Offsets beyond this are never looked at: it bounds them for the verifier.
+const FARTHEST: usize = 0x3fff;
+
+/// The frame of an XDP context; headers are read from its first buffer.
+pub struct XdpPacket(*mut xdp_md);
+
+impl XdpPacket {
+    /// The frame of the context that the kernel gave to the program.
+    #[inline(always)]
+    pub fn new(ctx: *mut xdp_md) -> Self {
+        Self(ctx)
+    }
+
+    /// A pointer to `N` octets at `at` that lie within the first buffer.
+    #[inline(always)]
+    fn octets<const N: usize>(&self, at: usize) -> Option<*mut [u8; N]> {
+        let at = hide(at);
+        if at > FARTHEST {
+            return None;
+        }
+        // SAFETY: the context is the one the kernel gave.
+        let (data, data_end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
+        let start = data + at;
+        if hide(start + N) > data_end {
+            return None;
+        }
+        Some(start as *mut [u8; N])
+    }
+}
+
+impl Packet for XdpPacket {
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        // SAFETY: the context is the one the kernel gave. Counts all buffers of a jumbo frame.
+        unsafe { bpf_xdp_get_buff_len(self.0) as u32 }
+    }
+
+    #[inline(always)]
+    fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        // SAFETY: `octets` has checked the bounds; an array of octets needs no alignment.
+        self.octets(at).map(|octets| unsafe { octets.read() })
+    }
+
+    #[inline(always)]
+    fn store<const N: usize>(&mut self, at: usize, octets: [u8; N]) -> Option<()> {
+        // SAFETY: as for `load`; the kernel gives this run the frame alone.
+        self.octets(at).map(|place| unsafe { place.write(octets) })
+    }
+
+    #[inline(always)]
+    fn unknown(&self, number: usize) -> usize {
+        unknown(number)
+    }
+
+    #[inline(always)]
+    fn syn_options(&self, start: usize, end: usize) -> SynOptions {
+        SynOptions::from_bits(xdp_syn_options(self.0, start as u32, end as u32))
+    }
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xdp_syn_options(ctx: *mut xdp_md, start: u32, end: u32) -> u32 {
+    SynOptions::read(&XdpPacket::new(ctx), start as usize, end as usize).to_bits()
+}

@@ -1,0 +1,159 @@
+//! What can be asked: the one definition behind the help texts, the parsing and the verbs.
+
+use std::{ffi::OsString, fmt, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sets up, builds, checks, tests and shows isnguard.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// One verb with its options.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Install what building, checking, testing and the demo need and is not there yet
+    Setup(Setup),
+    /// Build the `isnguard` binary with its BPF object inside
+    Build(Build),
+    /// Formatting, clippy for the host and for BPF, and `cargo deny` where it is installed
+    Check,
+    /// Run the tests; groups `kernel` and `net` need root
+    Test(Test),
+    /// A host with a regressing ISN, without and with isnguard: about a minute, needs root
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// Say what would be run, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Optimised, as it is meant to be used
+    #[arg(long)]
+    pub release: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Which tests
+    #[arg(value_enum, default_value_t = Group::All)]
+    pub group: Group,
+    /// Also the long tests, which are left out otherwise
+    #[arg(long)]
+    pub long: bool,
+    /// Handed to the test programs: name filters, `--skip NAME`, `--exact`
+    #[arg(last = true)]
+    pub args: Vec<OsString>,
+}
+
+/// A group of tests that need the same surroundings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Group {
+    /// Pure code and user space, on the host; needs no privilege
+    Unit,
+    /// Programs run in the kernel on packets made here (`BPF_PROG_TEST_RUN`); needs root
+    Kernel,
+    /// Real TCP through a gateway in network namespaces; needs root
+    Net,
+    /// All of these
+    All,
+}
+
+/// As it is typed.
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unit => "unit",
+            Self::Kernel => "kernel",
+            Self::Net => "net",
+            Self::All => "all",
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave the lab running and say how to enter it
+    #[arg(long)]
+    pub keep: bool,
+    /// Leave captures of both sides of the gateway in this directory
+    #[arg(long, value_name = "DIR")]
+    pub pcap: Option<PathBuf>,
+    /// Which hook to show
+    #[arg(long, value_enum)]
+    pub hook: Option<DemoHook>,
+}
+
+/// The hook that the demo attaches to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DemoHook {
+    /// XDP at ingress, TC at egress
+    Xdp,
+    /// TC both ways
+    Tc,
+    /// One after the other
+    Both,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, error::ErrorKind};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn test_runs_everything_unless_told() {
+        let Verb::Test(test) = parse("xtask test").unwrap().verb else {
+            panic!("another verb")
+        };
+        assert_eq!(test.group, Group::All);
+        assert!(!test.long && test.args.is_empty());
+    }
+
+    #[test]
+    fn groups_are_shown_as_typed() {
+        for group in Group::value_variants() {
+            assert_eq!(
+                group.to_possible_value().unwrap().get_name(),
+                group.to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn arguments_after_the_dashes_go_to_the_tests() {
+        let Verb::Test(test) = parse("xtask test net --long -- hang --exact").unwrap().verb else {
+            panic!("another verb")
+        };
+        assert_eq!(test.group, Group::Net);
+        assert!(test.long);
+        assert_eq!(test.args, ["hang", "--exact"]);
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused_before_anything_runs() {
+        let kind = |line| parse(line).unwrap_err().kind();
+        assert_eq!(kind("xtask test everything"), ErrorKind::InvalidValue);
+        assert_eq!(kind("xtask demo --hook xpd"), ErrorKind::InvalidValue);
+        assert_eq!(kind("xtask demo --pcap"), ErrorKind::InvalidValue);
+        assert_eq!(kind("xtask build extra"), ErrorKind::UnknownArgument);
+        assert_eq!(kind("xtask polish"), ErrorKind::InvalidSubcommand);
+    }
+}
