@@ -1,0 +1,108 @@
+//! PLACEMENT and OPTIONS: what `attach` and `run` are told.
+
+use clap::{Args, ValueEnum};
+
+use super::Common;
+use crate::{
+    failure::Failure,
+    settings::{HookChoice, Mode, OnFull, Placed, Placement, Protect, Request, TcFlavour},
+};
+
+const LONGEST_HISTORY: i64 = 7 * 24 * 3_600;
+const LARGEST_TABLE: i64 = 16_777_216;
+
+/// Arguments of `attach` and `run`. Without any, what is attached is adopted as it is.
+#[derive(Args, Debug)]
+pub struct AttachArgs {
+    /// Interface that faces the guarded hosts; repeatable
+    #[arg(long, value_name = "IF")]
+    inside: Vec<String>,
+    /// Interface that faces the peers, on a gateway that translates addresses; repeatable
+    #[arg(long, value_name = "IF")]
+    outside: Vec<String>,
+    /// Guarded prefix; repeatable [default: every host]
+    ///
+    /// The longest prefix that covers a host applies to it, alone. `port=` limits it to connections
+    /// to these ports, whoever opens them; `mode=` is the mode of these connections.
+    #[arg(long, value_name = "CIDR[,port=N|N-M][,mode=M]")]
+    protect: Vec<Protect>,
+    /// Mode of prefixes that name none [default: monotonic]
+    #[arg(long, value_name = "MODE")]
+    mode: Option<ModeArg>,
+    /// Hook of arriving packets [default: auto]
+    #[arg(long, value_name = "HOOK")]
+    hook: Option<HookChoice>,
+    /// How TC programs are attached [default: tcx where the kernel has it]
+    #[arg(long, value_name = "FLAVOUR", hide_short_help = true)]
+    tc_flavour: Option<TcFlavour>,
+    /// Seconds after its last packet until a flow is forgotten [default: 240]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_HISTORY))]
+    history: Option<u32>,
+    /// Room for translated flows, of each address family [default: 65536]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
+    max_flows: Option<u32>,
+    /// Room for other flows that are remembered, of each address family [default: 262144]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
+    max_history: Option<u32>,
+    /// What becomes of a connection that needs an offset when there is no room [default: pass]
+    #[arg(long, value_name = "ACTION")]
+    on_full: Option<OnFullArg>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    /// Move an initial sequence number ahead if it would regress
+    Monotonic,
+    /// Change nothing; count what would be changed
+    Observe,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnFullArg {
+    /// It passes untranslated
+    Pass,
+    /// Its SYN is dropped
+    Drop,
+}
+
+impl AttachArgs {
+    /// The request that the arguments make, checked as far as they themselves tell.
+    pub fn request(&self, common: &Common) -> Result<Request, Failure> {
+        let request = self.unchecked(common);
+        request.check()?;
+        Ok(request)
+    }
+
+    fn unchecked(&self, common: &Common) -> Request {
+        let on = |names: &[String], placement| -> Vec<Placed> {
+            names
+                .iter()
+                .map(|name| Placed {
+                    interface: name.clone(),
+                    placement,
+                })
+                .collect()
+        };
+        let mut placed = on(&self.inside, Placement::Inside);
+        placed.extend(on(&self.outside, Placement::Outside));
+        Request {
+            place: common.place(),
+            placed,
+            protect: self.protect.clone(),
+            mode: self.mode.map(|mode| match mode {
+                ModeArg::Monotonic => Mode::Monotonic,
+                ModeArg::Observe => Mode::Observe,
+            }),
+            hook: self.hook,
+            tc_flavour: self.tc_flavour,
+            history: self.history,
+            max_flows: self.max_flows,
+            max_history: self.max_history,
+            on_full: self.on_full.map(|action| match action {
+                OnFullArg::Pass => OnFull::Pass,
+                OnFullArg::Drop => OnFull::Drop,
+            }),
+            verbose: common.verbose,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `isnguard run`: attach and stay.
+
+use super::{Common, Outcome, args::AttachArgs, attach::tell, request};
+use crate::{
+    daemon::{self, Ended},
+    dataplane::{self, Attached},
+    failure::Failure,
+    report::AttachReport,
+};
+
+/// Attaches or adopts, then stays until it is asked to go or the instance is detached.
+pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
+    let request = match request(args, common) {
+        Ok(request) => request,
+        Err(usage) => return Ok(usage),
+    };
+    let attached = dataplane::attach(&request, true)?;
+    let report = AttachReport::new(&attached);
+    let Attached {
+        mounted,
+        stay,
+        object,
+        ..
+    } = attached;
+    let stay = stay.ok_or_else(|| {
+        Failure::new(
+            "cannot stay",
+            "the lock was not taken",
+            "this should not happen; try again",
+        )
+    })?;
+    let instance = &common.instance;
+    let ended = daemon::stay(&common.place(), &stay, object, |interval| {
+        tell(&report, mounted, common)?;
+        eprintln!(
+            "ready: instance `{instance}` is attached; ended flows are removed every {} s. Ctrl-C ends \
+             this process and leaves it attached",
+            interval.as_secs_f64().round()
+        );
+        Ok(())
+    })?;
+    match ended {
+        Ended::Asked => eprintln!(
+            "isnguard: leaving; instance `{instance}` stays attached and goes on translating \
+             (isnguard detach takes it away)"
+        ),
+        Ended::Detached => eprintln!("isnguard: instance `{instance}` was detached; leaving"),
+    }
+    Ok(Outcome::Done)
+}

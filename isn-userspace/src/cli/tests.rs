@@ -1,0 +1,83 @@
+//! Lines that are understood, and lines that are not.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+#[test]
+fn the_definition_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn usage_errors_are_found_while_parsing() {
+    let wrong: [&[&str]; 12] = [
+        &["attach", "--protect", "10.0.0.1/8"],
+        &["attach", "--protect", "plant"],
+        &["attach", "--mode", "keyed"],
+        &["attach", "--hook", "ebpf"],
+        &["attach", "--history", "0"],
+        &["attach", "--max-flows", "0"],
+        &["attach", "--on-full", "wait"],
+        &["status", "--instance", "a.b"],
+        &["detach", "--drain", "--force"],
+        &["flows", "--host", "plant"],
+        &["stats", "--watch=0"],
+        &["frobnicate"],
+    ];
+    for arguments in wrong {
+        let line = ["isnguard"].iter().chain(arguments);
+        assert!(Cli::try_parse_from(line).is_err(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_lines_of_the_manual_are_understood() {
+    let right: [&[&str]; 8] = [
+        &["run"],
+        &[
+            "attach",
+            "--inside",
+            "eth1",
+            "--inside",
+            "eth2",
+            "--protect",
+            "10.0.0.0/8,port=102",
+        ],
+        &[
+            "attach",
+            "--outside",
+            "eth0",
+            "--hook",
+            "xdp-generic",
+            "--mode",
+            "observe",
+        ],
+        &[
+            "run",
+            "--history",
+            "60",
+            "--max-flows",
+            "9",
+            "--max-history",
+            "9",
+            "--on-full",
+            "drop",
+        ],
+        &["detach", "--drain"],
+        &["detach", "--drain=5", "--instance", "x"],
+        &["stats", "--watch", "--json"],
+        &[
+            "flows",
+            "--host",
+            "192.0.2.1",
+            "--translated",
+            "--limit",
+            "5",
+        ],
+    ];
+    for arguments in right {
+        let line = ["isnguard"].iter().chain(arguments);
+        assert!(Cli::try_parse_from(line).is_ok(), "{arguments:?}");
+    }
+}

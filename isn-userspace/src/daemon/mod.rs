@@ -1,0 +1,133 @@
+//! The process that stays: it removes entries of ended flows and tells what happens to the
+//! interfaces. The data plane does not need it to translate, and stays attached when it ends.
+
+mod interval;
+mod log;
+mod readable;
+mod sweep;
+mod watch;
+
+use std::time::Duration;
+
+use aya::Ebpf;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    dataplane::{self, Instance, Lock},
+    failure::{Explain as _, Failure},
+    settings::Place,
+};
+
+/// Why the process no longer stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to go; the data plane stays attached.
+    Asked,
+    /// The instance was detached by another process.
+    Detached,
+}
+
+/// Stays with an instance until it is asked to go or the instance is detached. `ready` is called
+/// with the interval between sweeps once everything is watched.
+pub fn stay(
+    place: &Place,
+    _only_one: &Lock,
+    object: Ebpf,
+    ready: impl FnOnce(Duration) -> anyhow::Result<()>,
+) -> anyhow::Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut daemon = Daemon::new(place, object)?;
+        ready(daemon.interval)?;
+        Ok(daemon.run().await?)
+    })
+}
+
+struct Daemon {
+    place: Place,
+    instance: Instance,
+    interval: Duration,
+    links: watch::Links,
+    pins: watch::Pinned,
+    log: log::Log,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Daemon {
+    fn new(place: &Place, object: Ebpf) -> Result<Self, Failure> {
+        let instance = Instance::open(place)?.ok_or_else(|| {
+            Failure::new(
+                "cannot stay",
+                "the instance was detached meanwhile",
+                "attach again",
+            )
+        })?;
+        let what = "cannot watch for signals";
+        let catch = |kind| signal(kind).explain(what, "see `ulimit -a`");
+        Ok(Self {
+            place: place.clone(),
+            interval: interval::between_sweeps(instance.settings.history),
+            links: watch::Links::open()?,
+            pins: watch::Pinned::open(place)?,
+            log: log::Log::open(object)?,
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+            instance,
+        })
+    }
+
+    async fn run(&mut self) -> Result<Ended, Failure> {
+        let mut next = Instant::now();
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return Ok(Ended::Asked),
+                _ = self.terminate.recv() => return Ok(Ended::Asked),
+                () = sleep_until(next) => {
+                    self.sweep();
+                    next = Instant::now() + self.interval;
+                }
+                gone = self.links.gone() => self.tell_gone(&gone?)?,
+                changed = self.pins.changed() => {
+                    changed?;
+                    if dataplane::sits_on(&self.place)?.is_empty() {
+                        return Ok(Ended::Detached);
+                    }
+                }
+                () = self.log.forward() => {}
+            }
+        }
+    }
+
+    /// A sweep that fails is tried again after the interval: nothing depends on its being on time.
+    fn sweep(&mut self) {
+        match sweep::sweep(&mut self.instance.maps) {
+            Ok(swept) => {
+                self.interval = interval::between_sweeps(swept.history_ticks);
+                tracing::debug!(
+                    "swept {} translated flows and {} others",
+                    swept.translated,
+                    swept.history
+                );
+            }
+            Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
+        }
+    }
+
+    fn tell_gone(&self, indices: &[u32]) -> Result<(), Failure> {
+        for (index, name) in dataplane::sits_on(&self.place)? {
+            if indices.contains(&index) {
+                tracing::warn!(
+                    "interface `{name}` is gone, and with it what guarded the hosts behind it; once \
+                     it is back, attach again"
+                );
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! The clock that the data plane stamps flows with.
+
+use isn_common::tick::Tick;
+use nix::time::{ClockId, clock_gettime};
+
+/// Now, as the data plane would say it.
+///
+/// # Panics
+///
+/// If the machine has no monotonic clock.
+#[must_use]
+pub fn now() -> Tick {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has this clock");
+    let time: std::time::Duration = time.into();
+    Tick::from_nanoseconds(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}

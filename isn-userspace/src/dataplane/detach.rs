@@ -1,0 +1,215 @@
+//! Detaching: programs off the interfaces, pins away, nothing left behind (S20).
+
+use std::{
+    fs, io,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{
+    attach::open_netlink,
+    clsact::remove_filter,
+    existing,
+    flows::Translated,
+    instance::Instance,
+    interfaces,
+    lock::{self, Lock},
+    maps::Maps,
+    netlink::{Netlink, Way},
+    observe::{self, Presence},
+    pins::{Pins, absent_is_fine, entries},
+    privileges,
+    seat::LinkName,
+    status,
+};
+use crate::{
+    failure::{Explain as _, Failure},
+    settings::{Place, TcFlavour},
+};
+
+/// The kernel lets go of a link a moment after its pin is gone.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// An instance that is being detached: nobody else can change it meanwhile.
+pub struct Leaving {
+    instance: Instance,
+    _lock: Lock,
+}
+
+impl Leaving {
+    /// Opens an instance to detach it; `None` if there is none.
+    pub fn open(place: &Place) -> Result<Option<Self>, Failure> {
+        privileges::check(&privileges::TO_DETACH)?;
+        let Some(instance) = Instance::open(place)? else {
+            return Ok(None);
+        };
+        let lock = lock::for_change(&instance.pins.home)?;
+        Ok(Some(Self {
+            instance,
+            _lock: lock,
+        }))
+    }
+
+    /// Flows with an offset now.
+    pub fn translated(&self) -> Result<Translated, Failure> {
+        self.instance.translated()
+    }
+
+    /// Tells the data plane to make no new offset, or to go on as before.
+    pub fn set_draining(&mut self, draining: bool) -> Result<(), Failure> {
+        let mut settings = self.instance.maps.settings()?;
+        settings.draining = draining.into();
+        self.instance.maps.write_settings(&settings)
+    }
+
+    /// Takes everything away.
+    pub fn remove(self) -> Result<(), Failure> {
+        remove(&self.instance.pins)
+    }
+}
+
+/// Takes everything away, whatever is in the maps, even if they cannot be read; false if there is no
+/// such instance.
+pub fn force(place: &Place) -> Result<bool, Failure> {
+    privileges::check(&privileges::TO_DETACH)?;
+    let pins = Pins::new(place);
+    if !status::exists(&pins)? {
+        return Ok(false);
+    }
+    let _lock = lock::for_change(&pins.home)?;
+    remove(&pins)?;
+    Ok(true)
+}
+
+fn remove(pins: &Pins) -> Result<(), Failure> {
+    let mut netlink = open_netlink()?;
+    let pinned: Vec<LinkName> = entries(&pins.links())?
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    check_reach(pins, &pinned)?;
+    let programs: Vec<_> = pinned
+        .iter()
+        .filter_map(|name| Some((*name, observe::pinned_program(pins, *name).ok()?)))
+        .collect();
+    remove_filters(pins, &mut netlink, &pinned)?;
+    for name in entries(&pins.links())? {
+        remove_file(&pins.links().join(name))?;
+    }
+    wait_until_gone(pins, &mut netlink, &programs)?;
+    remove_qdiscs(pins, &mut netlink, &pinned)?;
+    existing::remove_maps(pins)?;
+    remove_directories(pins)
+}
+
+/// Links go with their pins, in whatever namespace their interface is; filters must be removed from
+/// the inside.
+fn check_reach(pins: &Pins, pinned: &[LinkName]) -> Result<(), Failure> {
+    let filters = pinned
+        .iter()
+        .any(|name| name.seat.flavour() == Some(TcFlavour::Clsact));
+    match Maps::open(pins).and_then(|maps| maps.settings()) {
+        Ok(settings) if filters => existing::check_namespace(&settings),
+        _ => Ok(()),
+    }
+}
+
+fn remove_filters(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Result<(), Failure> {
+    let interfaces = interfaces::all(netlink)?;
+    for name in pinned
+        .iter()
+        .filter(|name| name.seat.flavour() == Some(TcFlavour::Clsact))
+    {
+        let Some(interface) = interfaces.iter().find(|it| it.index == name.ifindex) else {
+            continue;
+        };
+        if observe::seat(pins, netlink, interface, *name).runs() {
+            remove_filter(&interface.name, name.seat.way()).explain(
+                format!("cannot remove the clsact filter from `{}`", interface.name),
+                "remove it with `tc filter del` and try again",
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn wait_until_gone(
+    pins: &Pins,
+    netlink: &mut Netlink,
+    programs: &[(LinkName, u32)],
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + LETS_GO_WITHIN;
+    loop {
+        let interfaces = interfaces::all(netlink)?;
+        let held = programs.iter().find_map(|(name, program)| {
+            let interface = interfaces.iter().find(|it| it.index == name.ifindex)?;
+            let presence = observe::presence(netlink, interface, name.seat, *program);
+            (presence == Presence::There).then(|| interface.name.clone())
+        });
+        let Some(held) = held else { return Ok(()) };
+        if Instant::now() > deadline {
+            return Err(Failure::new(
+                format!("cannot detach from `{held}`"),
+                "its pin is gone, but another process still holds the link",
+                format!(
+                    "end what holds it (`bpftool link` and `lsof` tell), then run it again: the \
+                     rest is still in {}",
+                    pins.home.display()
+                ),
+            ));
+        }
+        sleep(LOOK_AGAIN);
+    }
+}
+
+/// A clsact qdisc goes if it was added for this instance and nobody else has put filters into it.
+fn remove_qdiscs(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Result<(), Failure> {
+    let mut indices: Vec<u32> = pinned.iter().map(|name| name.ifindex).collect();
+    indices.dedup();
+    for index in indices {
+        if !pins.note(index).is_some_and(|note| note.clsact_added) {
+            continue;
+        }
+        let mut in_use = |way| {
+            netlink
+                .filters(index, way)
+                .is_ok_and(|there| !there.is_empty())
+        };
+        if in_use(Way::Ingress) || in_use(Way::Egress) {
+            tracing::warn!("a clsact qdisc stays on interface {index}: others have filters in it");
+        } else if netlink.has_clsact(index).unwrap_or(false) {
+            netlink.remove_clsact(index).explain(
+                format!("cannot remove the clsact qdisc from interface {index}"),
+                "remove it with `tc qdisc del`",
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_directories(pins: &Pins) -> Result<(), Failure> {
+    for name in entries(&pins.notes())? {
+        remove_file(&pins.notes().join(name))?;
+    }
+    for dir in [pins.links(), pins.notes(), pins.home.clone()] {
+        absent_is_fine(fs::remove_dir(&dir)).explain(
+            format!("cannot remove {}", dir.display()),
+            "see what else is in it, and remove that by hand",
+        )?;
+    }
+    match fs::remove_dir(&pins.root) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error).explain(
+            format!("cannot remove {}", pins.root.display()),
+            "remove it by hand",
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn remove_file(path: &std::path::Path) -> Result<(), Failure> {
+    absent_is_fine(fs::remove_file(path)).explain(
+        format!("cannot remove {}", path.display()),
+        "run it as root",
+    )
+}

@@ -1,0 +1,253 @@
+//! The pinned maps with their types, and the check that this version understands them (S19).
+
+use aya::maps::{
+    Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie::Key as Prefix,
+};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use isn_common::{
+    abi::{ABI_VERSION, Counters, flow::Record, maps as names, policy::Policy, settings::Settings},
+    counter::Counter,
+    flow::{Key4, Key6},
+};
+
+use super::{pins::Pins, table::Table};
+use crate::{
+    failure::{Explain as _, Failure},
+    settings::PolicyTable,
+};
+
+/// All maps in the order in which they are opened.
+pub const ALL: [&str; 9] = [
+    names::SETTINGS,
+    names::TRANSLATED_V4,
+    names::TRANSLATED_V6,
+    names::HISTORY_V4,
+    names::HISTORY_V6,
+    names::POLICY_V4,
+    names::POLICY_V6,
+    names::COUNTERS,
+    names::SWEPT,
+];
+
+/// The maps of an instance.
+pub struct Maps {
+    /// IPv4 flows that may have an offset.
+    pub translated_v4: Table<Key4>,
+    /// IPv6 flows that may have an offset.
+    pub translated_v6: Table<Key6>,
+    /// IPv4 flows with offset 0.
+    pub history_v4: Table<Key4>,
+    /// IPv6 flows with offset 0.
+    pub history_v6: Table<Key6>,
+    policy_v4: LpmTrie<MapData, [u8; 4], Policy>,
+    policy_v6: LpmTrie<MapData, [u8; 16], Policy>,
+    settings: Array<MapData, Settings>,
+    counters: PerCpuArray<MapData, Counters>,
+    swept: Array<MapData, u64>,
+}
+
+impl Maps {
+    /// Opens the pinned maps of an instance; refuses those of another layout.
+    pub fn open(pins: &Pins) -> Result<Self, Failure> {
+        let settings = open::<Array<MapData, Settings>>(pins, names::SETTINGS)?;
+        let maps = Self {
+            settings,
+            translated_v4: table(pins, names::TRANSLATED_V4)?,
+            translated_v6: table(pins, names::TRANSLATED_V6)?,
+            history_v4: table(pins, names::HISTORY_V4)?,
+            history_v6: table(pins, names::HISTORY_V6)?,
+            policy_v4: open(pins, names::POLICY_V4)?,
+            policy_v6: open(pins, names::POLICY_V6)?,
+            counters: open(pins, names::COUNTERS)?,
+            swept: open(pins, names::SWEPT)?,
+        };
+        Ok(maps)
+    }
+
+    /// The settings, refused if another version wrote them.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let settings = self
+            .settings
+            .get(&0, 0)
+            .explain("cannot read the settings", AS_ROOT)?;
+        check_version(settings.abi_version)?;
+        Ok(settings)
+    }
+
+    /// Replaces the settings.
+    pub fn write_settings(&mut self, settings: &Settings) -> Result<(), Failure> {
+        self.settings
+            .set(0, settings, 0)
+            .explain("cannot write the settings", AS_ROOT)
+    }
+
+    /// The guarded prefixes.
+    pub fn policy(&self) -> Result<PolicyTable, Failure> {
+        let v4 = self.policy_v4.iter().map(|entry| {
+            let (key, policy) = entry?;
+            let length = u8::try_from(key.prefix_len()).unwrap_or(32);
+            Ok((
+                IpNet::V4(Ipv4Net::new_assert(key.data().into(), length)),
+                policy,
+            ))
+        });
+        let v6 = self.policy_v6.iter().map(|entry| {
+            let (key, policy) = entry?;
+            let length = u8::try_from(key.prefix_len()).unwrap_or(128);
+            Ok((
+                IpNet::V6(Ipv6Net::new_assert(key.data().into(), length)),
+                policy,
+            ))
+        });
+        let all: Result<_, MapError> = v4.chain(v6).collect();
+        all.map(PolicyTable)
+            .explain("cannot read the guarded prefixes", AS_ROOT)
+    }
+
+    /// Replaces the guarded prefixes: first what is new or changed, then away with what is not
+    /// wanted, so that no host is unguarded in between.
+    pub fn write_policy(&mut self, wanted: &PolicyTable) -> Result<(), Failure> {
+        let current = self.policy()?;
+        for (prefix, policy) in &wanted.0 {
+            if current.0.get(prefix) != Some(policy) {
+                self.guard(prefix, policy).explain(
+                    format!("cannot guard `{prefix}`"),
+                    "guard fewer and larger prefixes: each family has room for 4096",
+                )?;
+            }
+        }
+        for prefix in current
+            .0
+            .keys()
+            .filter(|prefix| !wanted.0.contains_key(prefix))
+        {
+            self.unguard(prefix)
+                .explain(format!("cannot remove `{prefix}`"), AS_ROOT)?;
+        }
+        Ok(())
+    }
+
+    fn guard(&mut self, prefix: &IpNet, policy: &Policy) -> Result<(), MapError> {
+        match prefix {
+            IpNet::V4(prefix) => self.policy_v4.insert(&key4(*prefix), policy, 0),
+            IpNet::V6(prefix) => self.policy_v6.insert(&key6(*prefix), policy, 0),
+        }
+    }
+
+    fn unguard(&mut self, prefix: &IpNet) -> Result<(), MapError> {
+        match prefix {
+            IpNet::V4(prefix) => self.policy_v4.remove(&key4(*prefix)),
+            IpNet::V6(prefix) => self.policy_v6.remove(&key6(*prefix)),
+        }
+    }
+
+    /// The counters, summed over all CPUs, indexed by [`Counter::index`].
+    pub fn counters(&self) -> Result<[u64; Counter::COUNT], Failure> {
+        let mut sums = [0u64; Counter::COUNT];
+        let values = self
+            .counters
+            .get(&0, 0)
+            .explain("cannot read the counters", AS_ROOT)?;
+        for cpu in values.iter() {
+            for (sum, value) in sums.iter_mut().zip(cpu.0) {
+                *sum = sum.wrapping_add(value);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Flows removed after their time: [`names::SWEPT_TRANSLATED`] or [`names::SWEPT_HISTORY`].
+    pub fn swept(&self, which: u32) -> Result<u64, Failure> {
+        self.swept
+            .get(&which, 0)
+            .explain("cannot read the count of removed flows", AS_ROOT)
+    }
+
+    /// Adds to the flows removed after their time. Only the holder of the lock on `links/` does.
+    pub fn add_swept(&mut self, which: u32, removed: u64) -> Result<(), Failure> {
+        let sum = self.swept(which)?.wrapping_add(removed);
+        self.swept
+            .set(which, sum, 0)
+            .explain("cannot write the count of removed flows", AS_ROOT)
+    }
+}
+
+const AS_ROOT: &str = "run it as root";
+
+fn key4(prefix: Ipv4Net) -> Prefix<[u8; 4]> {
+    Prefix::new(prefix.prefix_len().into(), prefix.addr().octets())
+}
+
+fn key6(prefix: Ipv6Net) -> Prefix<[u8; 16]> {
+    Prefix::new(prefix.prefix_len().into(), prefix.addr().octets())
+}
+
+/// The layout version that the pinned settings tell, whatever their layout; `None` if no settings
+/// are pinned.
+pub fn version(pins: &Pins) -> Result<Option<u32>, Failure> {
+    if !pins.map(names::SETTINGS).exists() {
+        return Ok(None);
+    }
+    let settings: Array<MapData, Settings> = open(pins, names::SETTINGS)?;
+    let settings = settings
+        .get(&0, 0)
+        .explain("cannot read the settings", AS_ROOT)?;
+    Ok(Some(settings.abi_version))
+}
+
+/// Refuses a layout that is not this version's.
+pub fn check_version(version: u32) -> Result<(), Failure> {
+    if version == ABI_VERSION {
+        return Ok(());
+    }
+    Err(other_version(format!(
+        "their layout is version {version}, this program's {ABI_VERSION}"
+    )))
+}
+
+fn other_version(why: String) -> Failure {
+    Failure::new(
+        "cannot use the pinned maps",
+        why,
+        "nothing was changed. With the isnguard version that made them, run `isnguard detach \
+         --drain`; then attach with this one",
+    )
+}
+
+fn open<T: TryFrom<Map, Error = MapError>>(pins: &Pins, name: &str) -> Result<T, Failure> {
+    let path = pins.map(name);
+    let remedy = if path.exists() {
+        AS_ROOT
+    } else {
+        "the instance is incomplete: `isnguard detach --force` removes what is left of it"
+    };
+    let map = MapData::from_pin(&path)
+        .and_then(Map::from_map_data)
+        .explain(format!("cannot open {}", path.display()), remedy)?;
+    T::try_from(map).map_err(|error| other_version(format!("{name}: {error}")))
+}
+
+fn table<K: aya::Pod>(pins: &Pins, name: &'static str) -> Result<Table<K>, Failure> {
+    let map: HashMap<MapData, K, Record> = open(pins, name)?;
+    let info = MapData::from_pin(pins.map(name))
+        .and_then(|data| data.info())
+        .explain(format!("cannot inspect {name}"), AS_ROOT)?;
+    Ok(Table::new(name, map, info.max_entries()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_is_refused_with_the_way_out() {
+        assert!(check_version(ABI_VERSION).is_ok());
+        let failure = check_version(ABI_VERSION + 1).unwrap_err();
+        assert!(
+            failure
+                .to_string()
+                .contains(&format!("version {}", ABI_VERSION + 1))
+        );
+        assert!(failure.remedy().contains("isnguard detach --drain"));
+    }
+}

@@ -1,0 +1,206 @@
+//! The state of an instance: what is attached where, and what is wrong.
+
+use isn_common::abi::settings::Settings;
+
+use super::{
+    attach::open_netlink,
+    hook::Hook,
+    interfaces::{self, Interface},
+    lock,
+    maps::Maps,
+    namespace,
+    netlink::{Netlink, Way},
+    observe::{self, Observed},
+    pins::Pins,
+    seat::LinkName,
+};
+use crate::{
+    failure::Failure,
+    settings::{Place, Placement, PolicyTable, TcFlavour},
+};
+
+/// An interface that the instance sits on.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    /// Name of the interface; the one it had when attached, if it is gone.
+    pub interface: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// Its side.
+    pub placement: Placement,
+    /// Hook of arriving packets, if a program for them is pinned.
+    pub hook: Option<Hook>,
+    /// Why this hook.
+    pub reason: String,
+    /// How TC is attached.
+    pub flavour: Option<TcFlavour>,
+    /// Identifier of the program for arriving packets.
+    pub ingress_program: Option<u32>,
+    /// Identifier of the program for leaving packets.
+    pub egress_program: Option<u32>,
+}
+
+/// The state of an instance.
+pub struct Status {
+    /// Name of the instance.
+    pub instance: String,
+    /// Interfaces.
+    pub attached: Vec<Attachment>,
+    /// Settings.
+    pub settings: Settings,
+    /// Guarded prefixes.
+    pub policy: PolicyTable,
+    /// The process that stays with it, if there is one to be seen.
+    pub running: Option<u32>,
+    /// What is wrong; empty if all is well.
+    pub problems: Vec<String>,
+}
+
+/// Reads the state of an instance; `None` if there is no such instance.
+pub fn read(place: &Place) -> Result<Option<Status>, Failure> {
+    let pins = Pins::new(place);
+    if !exists(&pins)? {
+        return Ok(None);
+    }
+    read_locked(place, &pins, &mut open_netlink()?).map(Some)
+}
+
+/// Whether an instance is there: a directory without a single pin is a leftover.
+pub fn exists(pins: &Pins) -> Result<bool, Failure> {
+    let own = super::pins::entries(&pins.home)?;
+    Ok(own.iter().any(|name| name != "links" && name != "notes"))
+}
+
+/// Indices and names of the interfaces that an instance sits on, from its pins alone.
+pub fn sits_on(place: &Place) -> Result<Vec<(u32, String)>, Failure> {
+    let pins = Pins::new(place);
+    let mut indices: Vec<u32> = pins
+        .pinned_links()?
+        .iter()
+        .map(|name| name.ifindex)
+        .collect();
+    indices.dedup();
+    let name = |index: &u32| {
+        pins.note(*index)
+            .map_or_else(|| format!("#{index}"), |it| it.interface)
+    };
+    Ok(indices.iter().map(|index| (*index, name(index))).collect())
+}
+
+/// The same for an instance that is known to be there.
+pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<Status, Failure> {
+    let maps = Maps::open(pins)?;
+    let settings = maps.settings()?;
+    let pinned = pins.pinned_links()?;
+    let mut problems = Vec::new();
+    let here = namespace::current()? == settings.network_namespace;
+    let interfaces = if here {
+        interfaces::all(netlink)?
+    } else {
+        Vec::new()
+    };
+    if !here {
+        problems.push(format!(
+            "the interfaces belong to network namespace {}, not this one: enter it (nsenter \
+             --net=...) to see how they are",
+            settings.network_namespace
+        ));
+    }
+    if pinned.is_empty() {
+        problems.push("attached to no interface".into());
+    }
+    if settings.draining() && lock::holder(&pins.home).is_none() {
+        problems.push(
+            "a detach that drained was broken off: no new offset is made; attach again to go on, or \
+             detach"
+                .into(),
+        );
+    }
+    let mut attached = Vec::new();
+    for group in pinned.chunk_by(|a, b| (a.placement, a.ifindex) == (b.placement, b.ifindex)) {
+        let interface = interfaces
+            .iter()
+            .find(|interface| interface.index == group[0].ifindex);
+        attached.push(attachment(
+            pins,
+            netlink,
+            group,
+            interface,
+            here,
+            &mut problems,
+        ));
+    }
+    Ok(Status {
+        instance: place.instance.to_string(),
+        attached,
+        settings,
+        policy: maps.policy()?,
+        running: lock::holder(&pins.links()),
+        problems,
+    })
+}
+
+fn attachment(
+    pins: &Pins,
+    netlink: &mut Netlink,
+    group: &[LinkName],
+    interface: Option<&Interface>,
+    here: bool,
+    problems: &mut Vec<String>,
+) -> Attachment {
+    let LinkName {
+        placement, ifindex, ..
+    } = group[0];
+    let note = pins.note(ifindex);
+    let noted = note
+        .as_ref()
+        .map_or_else(|| format!("#{ifindex}"), |it| it.interface.clone());
+    let seats: Vec<Observed> = match interface {
+        Some(interface) => group
+            .iter()
+            .map(|name| observe::seat(pins, netlink, interface, *name))
+            .collect(),
+        None => group.iter().map(|name| unseen(pins, *name)).collect(),
+    };
+    if interface.is_none() && here {
+        problems.push(format!(
+            "`{noted}` is gone; attach or detach removes what is left of it"
+        ));
+    }
+    problems.extend(seats.iter().filter_map(|seat| seat.problem.clone()));
+    let at = |way| seats.iter().find(|seat| seat.name.seat.way() == way);
+    let name = interface.map_or(noted, |interface| interface.name.clone());
+    for way in [Way::Ingress, Way::Egress] {
+        if at(way).is_none() {
+            problems.push(missing_half(&name, way));
+        }
+    }
+    Attachment {
+        interface: name,
+        ifindex,
+        placement,
+        hook: at(Way::Ingress).map(|seat| seat.name.seat.hook()),
+        reason: note.map_or_else(|| "unknown".into(), |note| note.reason),
+        flavour: group.iter().find_map(|name| name.seat.flavour()),
+        ingress_program: at(Way::Ingress).and_then(|seat| seat.program),
+        egress_program: at(Way::Egress).and_then(|seat| seat.program),
+    }
+}
+
+fn unseen(pins: &Pins, name: LinkName) -> Observed {
+    Observed {
+        name,
+        program: observe::pinned_program(pins, name).ok(),
+        problem: None,
+    }
+}
+
+fn missing_half(interface: &str, way: Way) -> String {
+    let packets = match way {
+        Way::Ingress => "arriving",
+        Way::Egress => "leaving",
+    };
+    format!(
+        "`{interface}`: the program for {packets} packets is missing; attach again to put it back"
+    )
+}

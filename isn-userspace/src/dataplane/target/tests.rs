@@ -1,0 +1,151 @@
+//! What is asked for against what is there.
+
+use super::{Targets, targets};
+use crate::{
+    dataplane::{
+        interfaces::tests::interface,
+        seat::{LinkName, Seat},
+    },
+    failure::Failure,
+    settings::{HookChoice, Place, Placed, Placement, Request, TcFlavour},
+};
+
+pub(crate) fn request(placed: &[(&str, Placement)]) -> Request {
+    let placed = placed
+        .iter()
+        .map(|(name, placement)| Placed {
+            interface: (*name).into(),
+            placement: *placement,
+        })
+        .collect();
+    Request {
+        place: Place {
+            instance: "plant".parse().unwrap(),
+            bpffs: "/bpf".into(),
+        },
+        placed,
+        protect: vec![],
+        mode: None,
+        hook: None,
+        tc_flavour: None,
+        history: None,
+        max_flows: None,
+        max_history: None,
+        on_full: None,
+        verbose: false,
+    }
+}
+
+const INSIDE: Placement = Placement::Inside;
+
+fn pins(ifindex: u32, ingress: Seat, egress: Seat) -> [LinkName; 2] {
+    [ingress, egress].map(|seat| LinkName {
+        placement: INSIDE,
+        ifindex,
+        seat,
+    })
+}
+
+fn work_out(request: &Request, pinned: &[LinkName]) -> Result<Targets, Failure> {
+    targets(
+        request,
+        pinned,
+        &[interface("eth0", 2), interface("eth1", 3)],
+    )
+}
+
+#[test]
+fn nothing_named_adopts_what_is_attached() {
+    let pinned = pins(3, Seat::Xdp, Seat::TcxEgress);
+    let found = work_out(&request(&[]), &pinned).unwrap();
+    assert_eq!(found.wanted.len(), 1);
+    assert_eq!(found.wanted[0].interface.name, "eth1");
+    assert_eq!(found.wanted[0].pinned, pinned);
+    assert!(found.stale.is_empty());
+}
+
+#[test]
+fn nothing_named_and_nothing_attached_is_refused() {
+    let failure = work_out(&request(&[]), &[]).unwrap_err();
+    assert!(
+        failure.to_string().contains("no interface is named"),
+        "{failure}"
+    );
+    let gone = work_out(&request(&[]), &pins(9, Seat::Xdp, Seat::TcxEgress)).unwrap_err();
+    assert!(gone.to_string().contains("are gone"), "{gone}");
+}
+
+#[test]
+fn further_interfaces_are_added_to_those_that_are_named_again() {
+    let request = request(&[("eth1", INSIDE), ("eth0", INSIDE)]);
+    let found = work_out(&request, &pins(3, Seat::Xdp, Seat::TcxEgress)).unwrap();
+    let pinned: Vec<_> = found
+        .wanted
+        .iter()
+        .map(|target| (target.interface.name.as_str(), target.pinned.len()))
+        .collect();
+    assert_eq!(pinned, [("eth1", 2), ("eth0", 0)]);
+}
+
+#[test]
+fn an_attached_interface_that_is_not_named_is_refused() {
+    let pinned = pins(3, Seat::Xdp, Seat::TcxEgress);
+    let failure = work_out(&request(&[("eth0", INSIDE)]), &pinned).unwrap_err();
+    assert!(
+        failure.to_string().contains("attached to `eth1` too"),
+        "{failure}"
+    );
+    assert!(failure.remedy().contains("--instance"));
+}
+
+#[test]
+fn pins_of_interfaces_that_are_gone_are_stale() {
+    let gone = pins(9, Seat::Xdp, Seat::TcxEgress);
+    let found = work_out(&request(&[("eth0", INSIDE)]), &gone).unwrap();
+    assert_eq!(found.stale, gone);
+    assert_eq!(found.wanted.len(), 1);
+}
+
+#[test]
+fn side_and_hook_of_an_attached_interface_do_not_change() {
+    let pinned = pins(3, Seat::XdpGeneric, Seat::ClsactEgress);
+    let other_side = request(&[("eth1", Placement::Outside)]);
+    let failure = work_out(&other_side, &pinned).unwrap_err();
+    assert!(
+        failure.to_string().contains("it is attached --inside"),
+        "{failure}"
+    );
+
+    let mut other_hook = request(&[("eth1", INSIDE)]);
+    other_hook.hook = Some(HookChoice::Tc);
+    let failure = work_out(&other_hook, &pinned).unwrap_err();
+    assert!(
+        failure.to_string().contains("--hook xdp-generic"),
+        "{failure}"
+    );
+
+    let mut other_flavour = request(&[]);
+    other_flavour.tc_flavour = Some(TcFlavour::Tcx);
+    let failure = work_out(&other_flavour, &pinned).unwrap_err();
+    assert!(
+        failure.to_string().contains("--tc-flavour clsact"),
+        "{failure}"
+    );
+
+    for same in [HookChoice::Auto, HookChoice::XdpGeneric] {
+        let mut request = request(&[("eth1", INSIDE)]);
+        request.hook = Some(same);
+        assert!(work_out(&request, &pinned).is_ok(), "{same:?}");
+    }
+}
+
+#[test]
+fn one_instance_does_not_watch_both_sides() {
+    let request = request(&[("eth0", INSIDE), ("eth1", Placement::Outside)]);
+    assert!(
+        work_out(&request, &[])
+            .unwrap_err()
+            .to_string()
+            .contains("translated twice")
+    );
+}

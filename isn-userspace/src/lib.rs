@@ -1,0 +1,11 @@
+//! User space of isnguard: attaches the data plane to interfaces, keeps it tidy, reports on it.
+//!
+//! The data plane itself lies in the kernel, in pinned programs, links and maps: it goes on when
+//! every process of this program has ended.
+
+pub mod cli;
+pub mod daemon;
+pub mod dataplane;
+pub mod failure;
+pub mod report;
+pub mod settings;

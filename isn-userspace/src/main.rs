@@ -1,0 +1,7 @@
+//! The `isnguard` program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    isnguard::cli::main()
+}

@@ -1,0 +1,156 @@
+//! What the operator asks for, checked: interfaces, guarded prefixes, sizes. Nothing here touches
+//! the machine.
+
+mod instance;
+mod policy;
+mod protect;
+
+use std::path::PathBuf;
+
+pub use instance::InstanceName;
+pub use isn_common::abi::{policy::Mode, settings::OnFull};
+pub use policy::{Guarded, PolicyTable, common_mode, mode_name};
+pub use protect::{Ports, Protect};
+
+use crate::failure::Failure;
+
+/// On which side of the gateway an interface is watched (S22, S23).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// The interface faces the guarded hosts.
+    Inside,
+    /// The interface faces the peers.
+    Outside,
+}
+
+impl Placement {
+    /// Name on the command line, in JSON and in pins.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::Outside => "outside",
+        }
+    }
+}
+
+/// Which hook takes the packets that arrive (S24).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum HookChoice {
+    /// Native XDP where it can serve, else TC
+    Auto,
+    /// Native XDP or nothing
+    Xdp,
+    /// XDP run by the network stack: works with every driver, slower than TC
+    XdpGeneric,
+    /// TC: works everywhere
+    Tc,
+}
+
+/// How TC programs are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TcFlavour {
+    /// BPF links, Linux 6.6 and later
+    Tcx,
+    /// Filters of a clsact qdisc, every kernel
+    Clsact,
+}
+
+/// An interface and the side it is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Name of the interface.
+    pub interface: String,
+    /// Its side.
+    pub placement: Placement,
+}
+
+/// Where an instance keeps its pins.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Name of the instance.
+    pub instance: InstanceName,
+    /// Mount point of the BPF file system, or a directory in one.
+    pub bpffs: PathBuf,
+}
+
+/// What `attach` and `run` are asked for. `None` and empty lists mean "not said": the default for a
+/// new instance, what there is for one that is adopted.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The instance.
+    pub place: Place,
+    /// Interfaces to attach to.
+    pub placed: Vec<Placed>,
+    /// Guarded prefixes.
+    pub protect: Vec<Protect>,
+    /// Mode of prefixes that do not name one.
+    pub mode: Option<Mode>,
+    /// Ingress hook.
+    pub hook: Option<HookChoice>,
+    /// How TC programs are attached.
+    pub tc_flavour: Option<TcFlavour>,
+    /// History horizon in seconds (S8).
+    pub history: Option<u32>,
+    /// Room for translated flows of each address family.
+    pub max_flows: Option<u32>,
+    /// Room for flows with offset 0 of each address family.
+    pub max_history: Option<u32>,
+    /// What to do when there is no room (S18).
+    pub on_full: Option<OnFull>,
+    /// Print the whole verifier log when a program is refused.
+    pub verbose: bool,
+}
+
+impl Request {
+    /// Refuses interfaces that are named twice, and both sides in one instance.
+    pub fn check(&self) -> Result<(), Failure> {
+        for (nth, placed) in self.placed.iter().enumerate() {
+            if self.placed[..nth]
+                .iter()
+                .any(|other| other.interface == placed.interface)
+            {
+                return Err(Failure::new(
+                    format!("cannot attach to `{}`", placed.interface),
+                    "it is named twice",
+                    "name each interface once",
+                ));
+            }
+        }
+        check_one_side(self.placed.iter().map(|placed| placed.placement))
+    }
+}
+
+/// A packet that is forwarded from an inside interface to an outside one would be translated twice,
+/// with the same offset, if one instance watched both.
+pub fn check_one_side(mut sides: impl Iterator<Item = Placement>) -> Result<(), Failure> {
+    let first = sides.next();
+    if sides.all(|side| Some(side) == first) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "cannot attach",
+        "one instance would watch both sides, and a packet that crosses both would be translated \
+         twice",
+        "place all interfaces of an instance either --inside or --outside; hosts elsewhere get an \
+         instance of their own (--instance)",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_instance_watches_one_side() {
+        use Placement::{Inside, Outside};
+        assert!(check_one_side([].into_iter()).is_ok());
+        assert!(check_one_side([Inside, Inside].into_iter()).is_ok());
+        assert!(check_one_side([Outside, Outside].into_iter()).is_ok());
+        let error = check_one_side([Inside, Outside].into_iter()).unwrap_err();
+        assert!(error.to_string().contains("translated twice"));
+    }
+}

@@ -1,0 +1,30 @@
+//! The laboratory of isnguard: network namespaces with real TCP at both ends, and what is needed to watch them.
+//!
+//! `namespace` and `process` are guards that leave nothing behind; `topology` lays out host – gateway – peer; `chosen_isn` opens
+//! connections that start at a given number and `server` ends them so that the peer keeps TIME-WAIT; `transfer` moves digested bytes;
+//! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary.
+//!
+//! The programs alone: `packet_builder` says frames, `test_run` runs them in the kernel, `two_worlds` compares that with the same code in
+//! memory and plays tables of cases, `expected_counters` holds what each case must count.
+
+pub mod capture;
+pub mod chosen_isn;
+pub mod comparison;
+pub mod expected_counters;
+pub mod family;
+pub mod gateway;
+pub mod namespace;
+pub mod packet_builder;
+pub mod packet_socket;
+pub mod process;
+pub mod relay;
+pub mod scenario;
+pub mod segment;
+pub mod server;
+pub mod setup;
+pub mod socket_option;
+pub mod test_run;
+pub mod topology;
+pub mod transfer;
+pub mod two_worlds;
+pub mod wait;

@@ -1,0 +1,182 @@
+//! The steps that every test and the demo are made of: watch both sides, open, move bytes, close.
+
+use std::{
+    env, io,
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    capture::{Capture, Recording},
+    chosen_isn::connect,
+    comparison::{BothSides, ensure_checksums},
+    family::Family,
+    server::{Server, close_server_first},
+    topology::{HOST_IF, Lab, PEER_IF},
+    transfer::{Outcome, exchange_unwatched},
+};
+
+/// Less than the first retransmission timeout (RFC 6298): whoever connects within it needed one SYN.
+pub const AT_ONCE: Duration = Duration::from_millis(900);
+
+/// Both ends of an open connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The host's end.
+    pub client: TcpStream,
+    /// The peer's end.
+    pub server: TcpStream,
+    /// From the SYN to the end of the handshake, at the host.
+    pub handshake: Duration,
+}
+
+impl Connection {
+    /// The host opens a connection at once, from its address of the server's family and `port`.
+    pub fn open(lab: &Lab, server: &Server, port: u16, isn: u32) -> Result<Self> {
+        Self::open_within(AT_ONCE, lab, server, port, isn)
+    }
+
+    /// The host opens a connection, taking up to `limit`.
+    pub fn open_within(
+        limit: Duration,
+        lab: &Lab,
+        server: &Server,
+        port: u16,
+        isn: u32,
+    ) -> Result<Self> {
+        let started = Instant::now();
+        let client = connect(
+            &lab.host,
+            host_end(server, port),
+            server.address(),
+            Some(isn),
+            limit,
+        )
+        .with_context(|| format!("with initial sequence number {isn}"))?;
+        let handshake = started.elapsed();
+        Ok(Self {
+            client,
+            server: server.accept(limit)?,
+            handshake,
+        })
+    }
+
+    /// Moves `bytes` each way and checks that they arrived intact.
+    pub fn exchange(&self, bytes: u64, seed: u64) -> Result<Outcome> {
+        let outcome = exchange_unwatched(&self.client, &self.server, bytes, seed)?;
+        outcome.ensure_intact()?;
+        Ok(outcome)
+    }
+
+    /// Closes it, the peer's end first.
+    pub fn close(self) -> Result<()> {
+        close_server_first(self.client, self.server)
+    }
+}
+
+/// The host's end of a connection to `server`.
+#[must_use]
+pub fn host_end(server: &Server, port: u16) -> SocketAddr {
+    let family = if server.address().is_ipv4() {
+        Family::V4
+    } else {
+        Family::V6
+    };
+    family.host(port)
+}
+
+/// One short connection that starts at `isn` and leaves the peer in TIME-WAIT.
+pub fn one_life(lab: &Lab, server: &Server, port: u16, isn: u32) -> Result<()> {
+    let connection = Connection::open(lab, server, port, isn)?;
+    connection.exchange(1000, u64::from(isn))?;
+    connection.close()
+}
+
+/// Fails if a connection that starts at `isn` comes about within `limit`.
+pub fn ensure_hangs(
+    lab: &Lab,
+    server: &Server,
+    port: u16,
+    isn: u32,
+    limit: Duration,
+) -> Result<()> {
+    match connect(
+        &lab.host,
+        host_end(server, port),
+        server.address(),
+        Some(isn),
+        limit,
+    ) {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(()),
+        Err(error) => Err(error).context("the connection was expected to hang"),
+        Ok(_) => anyhow::bail!("a connection from port {port} that starts at {isn} came about"),
+    }
+}
+
+/// The seed of a test's random choices: `ISN_TEST_SEED`, else a new one. Printed, so that a failure can be had again.
+pub fn seed() -> Result<u64> {
+    let seed = match env::var("ISN_TEST_SEED") {
+        Ok(given) => given
+            .parse()
+            .with_context(|| format!("ISN_TEST_SEED is no number: {given}"))?,
+        Err(_) => fastrand::u64(..),
+    };
+    println!("ISN_TEST_SEED={seed}");
+    Ok(seed)
+}
+
+/// Captures running at the host and at the peer.
+#[derive(Debug)]
+pub struct Watch {
+    near: Capture,
+    far: Capture,
+}
+
+impl Watch {
+    /// Starts both, into `NAME-host.pcap` and `NAME-peer.pcap` in `dir`.
+    pub fn start(lab: &Lab, dir: &Path, name: &str) -> Result<Self> {
+        let near = Capture::start(&lab.host, HOST_IF, &dir.join(format!("{name}-host.pcap")))?;
+        let far = Capture::start(&lab.peer, PEER_IF, &dir.join(format!("{name}-peer.pcap")))?;
+        Ok(Self { near, far })
+    }
+
+    /// Ends both.
+    pub fn stop(self) -> Result<Seen> {
+        Ok(Seen {
+            near: self.near.stop()?,
+            far: self.far.stop()?,
+        })
+    }
+}
+
+/// What was seen at the host and at the peer.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// At the host.
+    pub near: Recording,
+    /// At the peer.
+    pub far: Recording,
+}
+
+impl Seen {
+    /// The segments of the host's `port`, both sides, every checksum verified by two judges.
+    pub fn verified(&self, host: SocketAddr) -> Result<BothSides> {
+        let (near, far) = (self.near.segments()?, self.far.segments()?);
+        ensure!(
+            ensure_checksums(near.iter().chain(&far))? > 0,
+            "an empty capture proves nothing"
+        );
+        for recording in [&self.near, &self.far] {
+            let wrong = recording.tcpdump_verdict()?;
+            ensure!(
+                wrong == 0,
+                "tcpdump calls {wrong} packets of {} incorrect",
+                recording.file().display()
+            );
+        }
+        Ok(BothSides::of(host, near, far))
+    }
+}

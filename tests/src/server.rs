@@ -1,0 +1,110 @@
+//! The peer's end: it accepts, and it closes first, so that it is the one that keeps TIME-WAIT (RFC 9293 section 3.6).
+
+use std::{
+    io::{self, Read},
+    net::{Shutdown, SocketAddr, TcpStream},
+    os::fd::AsFd,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::getsockopt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{namespace::Namespace, socket_option::TcpInfo, wait};
+
+const CLOSING_LIMIT: Duration = Duration::from_secs(10);
+
+/// A listener inside a namespace.
+#[derive(Debug)]
+pub struct Server {
+    listener: Socket,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Listens at `address` inside `namespace`.
+    pub fn listen(namespace: &Namespace, address: SocketAddr) -> Result<Self> {
+        let bound = || -> io::Result<Socket> {
+            let listener = Socket::new(
+                Domain::for_address(address),
+                Type::STREAM,
+                Some(Protocol::TCP),
+            )?;
+            listener.set_reuse_address(true)?;
+            listener.bind(&address.into())?;
+            listener.listen(128)?;
+            Ok(listener)
+        };
+        let listener = namespace
+            .enter(bound)
+            .with_context(|| format!("cannot listen at {address} in {}", namespace.name()))?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next connection; fails when none came within `limit`.
+    pub fn accept(&self, limit: Duration) -> Result<TcpStream> {
+        let mut watched = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(
+            &mut watched,
+            PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX),
+        )?;
+        ensure!(
+            ready == 1,
+            "no connection arrived at {} within {limit:?}",
+            self.address
+        );
+        let (socket, _) = self.listener.accept()?;
+        Ok(socket.into())
+    }
+}
+
+/// Closes a connection, the server's end first, and returns when the client's end is free for the same 4-tuple again.
+pub fn close_server_first(mut client: TcpStream, server: TcpStream) -> Result<()> {
+    client.set_read_timeout(Some(CLOSING_LIMIT))?;
+    server
+        .shutdown(Shutdown::Write)
+        .context("cannot close the server's end")?;
+    let unread = io::copy(&mut client.by_ref().take(1), &mut io::sink())
+        .context("the server's FIN did not arrive")?;
+    ensure!(
+        unread == 0,
+        "the client had unread data when the server closed"
+    );
+    client
+        .shutdown(Shutdown::Write)
+        .context("cannot close the client's end")?;
+    wait::until(CLOSING_LIMIT, "the client's socket to be closed", || {
+        let state = getsockopt(&client, TcpInfo)?.tcpi_state;
+        Ok((state == TCP_CLOSE).then_some(()))
+    })?;
+    // Not before: closing a socket that has unread data resets the connection.
+    drop(server);
+    Ok(())
+}
+
+/// `TCP_CLOSE` of `include/net/tcp_states.h`.
+const TCP_CLOSE: u8 = 7;
+const TCP_TIME_WAIT: &str = "06";
+
+/// How many connections a namespace's TCP keeps in TIME-WAIT.
+pub fn time_waits(namespace: &Namespace) -> Result<usize> {
+    let mut count = 0;
+    for table in ["tcp", "tcp6"] {
+        let listing = namespace.proc_net(table)?;
+        count += listing
+            .lines()
+            .filter(|line| line.split_whitespace().nth(3) == Some(TCP_TIME_WAIT))
+            .count();
+    }
+    Ok(count)
+}

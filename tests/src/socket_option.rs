@@ -1,0 +1,44 @@
+//! Socket options of Linux that the nix crate does not name: TCP repair, TCP information, packet sockets.
+
+use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
+
+sockopt_impl!(
+    /// The queue that the next repair option is about; 2 is the send queue.
+    TcpRepairQueue,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_REPAIR_QUEUE,
+    libc::c_int
+);
+sockopt_impl!(
+    /// The next sequence number of the queue under repair.
+    TcpQueueSeq,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_QUEUE_SEQ,
+    u32
+);
+sockopt_impl!(
+    /// What the kernel knows about a TCP socket.
+    TcpInfo,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    libc::tcp_info
+);
+sockopt_impl!(
+    /// A packet socket sees received frames only.
+    PacketIgnoreOutgoing,
+    SetOnly,
+    libc::SOL_PACKET,
+    libc::PACKET_IGNORE_OUTGOING,
+    libc::c_int
+);
+sockopt_impl!(
+    /// Frames received by a packet socket and frames it had no room for, since last asked.
+    PacketStatistics,
+    GetOnly,
+    libc::SOL_PACKET,
+    libc::PACKET_STATISTICS,
+    libc::tpacket_stats
+);

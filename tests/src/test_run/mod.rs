@@ -1,0 +1,242 @@
+//! The real programs in the real kernel, one frame at a time (`BPF_PROG_TEST_RUN`), with their own unpinned maps.
+
+pub mod clock;
+
+use std::io::ErrorKind;
+
+use anyhow::{Context as _, Result, ensure};
+use aya::{
+    Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
+    maps::{Array, HashMap, LpmTrie, MapData, PerCpuArray, lpm_trie::Key as Prefix},
+    programs::{ProgramError, SchedClassifier, Xdp},
+};
+use isn_common::{
+    abi::{
+        Counters as CpuCounters, flow::Record, maps, policy::Policy, programs, settings::Settings,
+    },
+    flow::{Direction, Key4, Key6},
+};
+
+use crate::expected_counters::Counters;
+
+/// Which kind of program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// XDP.
+    Xdp,
+    /// A traffic classifier.
+    Tc,
+}
+
+/// What a program did with a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// The frame afterwards.
+    pub frame: Vec<u8>,
+    /// Whether it goes on.
+    pub passes: bool,
+}
+
+/// Room in the tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Translated flows of each family.
+    pub translated: u32,
+    /// Flows with offset 0 of each family.
+    pub history: u32,
+}
+
+impl Room {
+    /// More than any test needs.
+    pub const AMPLE: Self = Self {
+        translated: 1024,
+        history: 8192,
+    };
+}
+
+/// The object, loaded: four programs and their maps. Everything goes with this value.
+pub struct Kernel {
+    ebpf: Ebpf,
+    hook: Hook,
+}
+
+const XDP_PASS: u32 = 2;
+const XDP_DROP: u32 = 1;
+/// `TC_ACT_UNSPEC`: on to the next program.
+const TC_NEXT: u32 = u32::MAX;
+const TC_DROP: u32 = 2;
+
+impl Kernel {
+    /// Loads the programs of one hook.
+    pub fn load(hook: Hook, room: Room) -> Result<Self> {
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries(maps::TRANSLATED_V4, room.translated)
+            .map_max_entries(maps::TRANSLATED_V6, room.translated)
+            .map_max_entries(maps::HISTORY_V4, room.history)
+            .map_max_entries(maps::HISTORY_V6, room.history)
+            .load(isnguard::dataplane::OBJECT)
+            .context("cannot load the BPF object; this needs root")?;
+        for direction in [Direction::Outbound, Direction::Inbound] {
+            let name = program(hook, direction);
+            let program = ebpf
+                .program_mut(name)
+                .with_context(|| format!("the object has no program {name}"))?;
+            match hook {
+                Hook::Xdp => <&mut Xdp>::try_from(program)?.load(),
+                Hook::Tc => <&mut SchedClassifier>::try_from(program)?.load(),
+            }
+            .with_context(|| format!("the kernel refuses {name}"))?;
+        }
+        Ok(Self { ebpf, hook })
+    }
+
+    /// Runs the program of this direction over a frame.
+    pub fn run(&self, direction: Direction, frame: &[u8]) -> Result<Ran> {
+        self.attempt(direction, frame, None)?.with_context(|| {
+            format!(
+                "the kernel makes no {:?} test run of {} octets",
+                self.hook,
+                frame.len()
+            )
+        })
+    }
+
+    /// Runs the program over a frame of which only the first `linear` octets lie in its first buffer, if that is given. `None` if
+    /// this kernel does not lay out such a frame: it has limits on both sides, which differ between versions.
+    pub fn attempt(
+        &self,
+        direction: Direction,
+        frame: &[u8],
+        linear: Option<u32>,
+    ) -> Result<Option<Ran>> {
+        // Room for more than went in: a program that made a frame longer must be found out.
+        let mut out = vec![0; frame.len() + 64];
+        let context = linear.map(|linear| self.context(linear));
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            ctx_in: context.as_deref(),
+            ..TestRunOptions::new()
+        };
+        let name = program(self.hook, direction);
+        let program = self
+            .ebpf
+            .program(name)
+            .with_context(|| format!("the object has no program {name}"))?;
+        let result = match self.hook {
+            Hook::Xdp => <&Xdp>::try_from(program)?.test_run(options),
+            Hook::Tc => <&SchedClassifier>::try_from(program)?.test_run(options),
+        };
+        let result = match result {
+            Err(ProgramError::SyscallError(error))
+                if error.io_error.kind() == ErrorKind::InvalidInput =>
+            {
+                return Ok(None);
+            }
+            result => {
+                result.with_context(|| format!("test run of {name} over {} octets", frame.len()))?
+            }
+        };
+        out.truncate(usize::try_from(result.data_size_out)?);
+        Ok(Some(Ran {
+            frame: out,
+            passes: self.passes(result.return_value)?,
+        }))
+    }
+
+    /// A context that says how much of the data is linear: `xdp_md` has `data_end` as its second word, `__sk_buff` as its 21st.
+    fn context(&self, linear: u32) -> Vec<u8> {
+        let (words, data_end) = match self.hook {
+            Hook::Xdp => (6, 1),
+            Hook::Tc => (48, 20),
+        };
+        let mut context = vec![0; 4 * words];
+        context[4 * data_end..4 * data_end + 4].copy_from_slice(&linear.to_ne_bytes());
+        context
+    }
+
+    fn passes(&self, action: u32) -> Result<bool> {
+        let (pass, drop) = match self.hook {
+            Hook::Xdp => (XDP_PASS, XDP_DROP),
+            Hook::Tc => (TC_NEXT, TC_DROP),
+        };
+        ensure!(
+            action == pass || action == drop,
+            "{:?} returned action {action}",
+            self.hook
+        );
+        Ok(action == pass)
+    }
+
+    /// Replaces the settings.
+    pub fn set(&mut self, settings: &Settings) -> Result<()> {
+        let mut map: Array<_, Settings> = self.map_mut(maps::SETTINGS)?.try_into()?;
+        Ok(map.set(0, settings, 0)?)
+    }
+
+    /// Guards an IPv4 prefix.
+    pub fn guard4(&mut self, address: [u8; 4], bits: u32, policy: &Policy) -> Result<()> {
+        let mut map: LpmTrie<_, [u8; 4], Policy> = self.map_mut(maps::POLICY_V4)?.try_into()?;
+        Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
+    }
+
+    /// Guards an IPv6 prefix.
+    pub fn guard6(&mut self, address: [u8; 16], bits: u32, policy: &Policy) -> Result<()> {
+        let mut map: LpmTrie<_, [u8; 16], Policy> = self.map_mut(maps::POLICY_V6)?.try_into()?;
+        Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
+    }
+
+    /// Guards nothing any more.
+    pub fn unguard_all(&mut self) -> Result<()> {
+        let mut v4: LpmTrie<_, [u8; 4], Policy> = self.map_mut(maps::POLICY_V4)?.try_into()?;
+        for key in v4.keys().collect::<Result<Vec<_>, _>>()? {
+            v4.remove(&key)?;
+        }
+        let mut v6: LpmTrie<_, [u8; 16], Policy> = self.map_mut(maps::POLICY_V6)?.try_into()?;
+        for key in v6.keys().collect::<Result<Vec<_>, _>>()? {
+            v6.remove(&key)?;
+        }
+        Ok(())
+    }
+
+    /// All counters, summed over the CPUs.
+    pub fn counters(&self) -> Result<Counters> {
+        let map = self
+            .ebpf
+            .map(maps::COUNTERS)
+            .context("the object has no counters")?;
+        let map: PerCpuArray<_, CpuCounters> = map.try_into()?;
+        let mut sums = [0u64; _];
+        for cpu in map.get(&0, 0)?.iter() {
+            for (sum, value) in sums.iter_mut().zip(cpu.0) {
+                *sum = sum.wrapping_add(value);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// A table of IPv4 flows, by its map's name.
+    pub fn table4(&mut self, name: &str) -> Result<HashMap<&mut MapData, Key4, Record>> {
+        Ok(self.map_mut(name)?.try_into()?)
+    }
+
+    /// A table of IPv6 flows, by its map's name.
+    pub fn table6(&mut self, name: &str) -> Result<HashMap<&mut MapData, Key6, Record>> {
+        Ok(self.map_mut(name)?.try_into()?)
+    }
+
+    fn map_mut(&mut self, name: &str) -> Result<&mut aya::maps::Map> {
+        self.ebpf
+            .map_mut(name)
+            .with_context(|| format!("the object has no map {name}"))
+    }
+}
+
+const fn program(hook: Hook, direction: Direction) -> &'static str {
+    match (hook, direction) {
+        (Hook::Xdp, Direction::Outbound) => programs::XDP_OUT,
+        (Hook::Xdp, Direction::Inbound) => programs::XDP_IN,
+        (Hook::Tc, Direction::Outbound) => programs::TC_OUT,
+        (Hook::Tc, Direction::Inbound) => programs::TC_IN,
+    }
+}

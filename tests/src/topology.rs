@@ -1,0 +1,276 @@
+//! The laboratory's layout: a protected host, a gateway and a peer, each a network namespace, joined by veth pairs.
+//!
+//! ```text
+//!   host                 gateway                  peer
+//!   host0 ───────── inside0   outside0 ───────── peer0
+//!   192.0.2.2       192.0.2.1   198.51.100.1     198.51.100.2
+//!   2001:db8:1::2   …1::1         …2::1          2001:db8:2::2
+//! ```
+//!
+//! One of the two lines may run through a fourth namespace, the wire, where a relay carries the frames.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+
+use crate::{family::Family, namespace::Namespace, wait};
+
+/// The host's interface.
+pub const HOST_IF: &str = "host0";
+/// The gateway's interface that faces the host.
+pub const INSIDE_IF: &str = "inside0";
+/// The gateway's interface that faces the peer.
+pub const OUTSIDE_IF: &str = "outside0";
+/// The peer's interface.
+pub const PEER_IF: &str = "peer0";
+/// The wire's interface on the side of the host.
+pub const WIRE_NEAR_IF: &str = "near0";
+/// The wire's interface on the side of the peer.
+pub const WIRE_FAR_IF: &str = "far0";
+
+/// Who finishes checksums and cuts segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offload {
+    /// The sender, as on a real wire: every frame is complete wherever it is looked at.
+    Off,
+    /// The end hosts leave both to a device further on, so unfinished checksums and segments up to 64 KiB reach the gateway;
+    /// the gateway finishes what it sends, so that the frames that *arrive* at an end can be verified.
+    EndHosts,
+}
+
+/// Where the wire, a namespace for a relay, is put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// Between host and gateway.
+    Inside,
+    /// Between gateway and peer.
+    Outside,
+}
+
+/// What can be chosen about a laboratory.
+#[derive(Debug, Clone, Copy)]
+pub struct LabOptions {
+    /// Who finishes checksums.
+    pub offload: Offload,
+    /// Whether the host's TCP sends timestamps; the regressing hosts of the wild do not.
+    pub host_timestamps: bool,
+    /// Whether there is a fourth namespace for a relay, and where.
+    pub wire: Option<Wire>,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            offload: Offload::Off,
+            host_timestamps: false,
+            wire: None,
+        }
+    }
+}
+
+/// Host, gateway and peer, up and routed.
+#[derive(Debug)]
+pub struct Lab {
+    /// The protected host.
+    pub host: Namespace,
+    /// The gateway, where isnguard runs.
+    pub gateway: Namespace,
+    /// The peer, which keeps TIME-WAIT whatever RSTs arrive (`tcp_rfc1337=1`).
+    pub peer: Namespace,
+    /// The namespace for a relay, where one was asked for.
+    pub wire: Option<Namespace>,
+}
+
+impl Lab {
+    /// Makes the namespaces, joins them and waits until every line is up. Needs root.
+    pub fn new(options: LabOptions) -> Result<Self> {
+        let lab = Self {
+            host: Namespace::new("host")?,
+            gateway: Namespace::new("gw")?,
+            peer: Namespace::new("peer")?,
+            wire: options.wire.map(|_| Namespace::new("wire")).transpose()?,
+        };
+        for namespace in lab.namespaces() {
+            quiet(namespace)?;
+        }
+        lab.join(options.wire)?;
+        lab.address()?;
+        finish_frames(&lab.gateway, INSIDE_IF)?;
+        finish_frames(&lab.gateway, OUTSIDE_IF)?;
+        if options.offload == Offload::Off {
+            lab.finish_frames_at_ends()?;
+        }
+        lab.host.set_sysctl(
+            "net/ipv4/tcp_timestamps",
+            if options.host_timestamps { "1" } else { "0" },
+        )?;
+        lab.peer.set_sysctl("net/ipv4/tcp_rfc1337", "1")?;
+        lab.await_lines()?;
+        Ok(lab)
+    }
+
+    /// Runs `work` while the peer has no route to the host: what arrives there is never answered.
+    pub fn unanswered<T>(&self, family: Family, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let host = family.host(0).ip().to_string();
+        self.peer.run("ip", &["route", "add", "blackhole", &host])?;
+        let outcome = work();
+        self.peer.run("ip", &["route", "del", "blackhole", &host])?;
+        outcome
+    }
+
+    /// Leaves every namespace in place when the laboratory is dropped.
+    pub fn keep(&mut self) {
+        self.host.keep();
+        self.gateway.keep();
+        self.peer.keep();
+        if let Some(wire) = &mut self.wire {
+            wire.keep();
+        }
+    }
+
+    /// All namespaces, from the host outwards, the wire last.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        [&self.host, &self.gateway, &self.peer]
+            .into_iter()
+            .chain(&self.wire)
+    }
+
+    fn join(&self, at: Option<Wire>) -> Result<()> {
+        let Self {
+            host,
+            gateway,
+            peer,
+            wire,
+        } = self;
+        match (at, wire) {
+            (Some(Wire::Inside), Some(wire)) => {
+                pair(host, HOST_IF, wire, WIRE_NEAR_IF)?;
+                pair(wire, WIRE_FAR_IF, gateway, INSIDE_IF)?;
+                pair(gateway, OUTSIDE_IF, peer, PEER_IF)
+            }
+            (Some(Wire::Outside), Some(wire)) => {
+                pair(host, HOST_IF, gateway, INSIDE_IF)?;
+                pair(gateway, OUTSIDE_IF, wire, WIRE_NEAR_IF)?;
+                pair(wire, WIRE_FAR_IF, peer, PEER_IF)
+            }
+            _ => {
+                pair(host, HOST_IF, gateway, INSIDE_IF)?;
+                pair(gateway, OUTSIDE_IF, peer, PEER_IF)
+            }
+        }
+    }
+
+    fn address(&self) -> Result<()> {
+        self.gateway.set_sysctl("net/ipv4/ip_forward", "1")?;
+        self.gateway
+            .set_sysctl("net/ipv6/conf/all/forwarding", "1")?;
+        for family in Family::ALL {
+            addressed(&self.host, HOST_IF, family, 1, 2)?;
+            addressed(&self.gateway, INSIDE_IF, family, 1, 1)?;
+            addressed(&self.gateway, OUTSIDE_IF, family, 2, 1)?;
+            addressed(&self.peer, PEER_IF, family, 2, 2)?;
+            let gateway_inside = family.address(1, 1).to_string();
+            let gateway_outside = family.address(2, 1).to_string();
+            self.host.run(
+                "ip",
+                &["route", "add", family.outside(), "via", &gateway_inside],
+            )?;
+            self.peer.run(
+                "ip",
+                &["route", "add", family.protected(), "via", &gateway_outside],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// From now on the end hosts send complete frames, as with [`Offload::Off`].
+    pub fn finish_frames_at_ends(&self) -> Result<()> {
+        finish_frames(&self.host, HOST_IF)?;
+        finish_frames(&self.peer, PEER_IF)
+    }
+
+    fn await_lines(&self) -> Result<()> {
+        await_running(&self.host, &[HOST_IF])?;
+        await_running(&self.gateway, &[INSIDE_IF, OUTSIDE_IF])?;
+        await_running(&self.peer, &[PEER_IF])?;
+        self.wire.as_ref().map_or(Ok(()), |wire| {
+            await_running(wire, &[WIRE_NEAR_IF, WIRE_FAR_IF])
+        })
+    }
+}
+
+/// No duplicate address detection, no router advertisements, no reverse path filter: addresses work at once.
+fn quiet(namespace: &Namespace) -> Result<()> {
+    for conf in ["all", "default"] {
+        namespace.set_sysctl(&format!("net/ipv4/conf/{conf}/rp_filter"), "0")?;
+        namespace.set_sysctl(&format!("net/ipv6/conf/{conf}/accept_dad"), "0")?;
+        namespace.set_sysctl(&format!("net/ipv6/conf/{conf}/accept_ra"), "0")?;
+    }
+    Ok(())
+}
+
+fn pair(near: &Namespace, near_if: &str, far: &Namespace, far_if: &str) -> Result<()> {
+    near.run(
+        "ip",
+        &[
+            "link",
+            "add",
+            near_if,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            far_if,
+            "netns",
+            far.name(),
+        ],
+    )?;
+    near.run("ip", &["link", "set", near_if, "up"])?;
+    far.run("ip", &["link", "set", far_if, "up"])?;
+    Ok(())
+}
+
+fn addressed(
+    namespace: &Namespace,
+    interface: &str,
+    family: Family,
+    net: u8,
+    node: u8,
+) -> Result<()> {
+    let address = format!("{}/{}", family.address(net, node), family.bits());
+    let mut arguments = vec!["address", "add", &address, "dev", interface];
+    if family == Family::V6 {
+        arguments.push("nodad");
+    }
+    namespace.run("ip", &arguments).map(drop)
+}
+
+fn finish_frames(namespace: &Namespace, interface: &str) -> Result<()> {
+    namespace
+        .run(
+            "ethtool",
+            &["-K", interface, "tx", "off", "tso", "off", "gso", "off"],
+        )
+        .map(drop)
+}
+
+fn await_running(namespace: &Namespace, interfaces: &[&str]) -> Result<()> {
+    let what = format!(
+        "{} to come up in {}",
+        interfaces.join(" and "),
+        namespace.name()
+    );
+    wait::until(Duration::from_secs(10), &what, || {
+        let up = namespace.enter(|| -> nix::Result<bool> {
+            let running: Vec<String> = getifaddrs()?
+                .filter(|entry| entry.flags.contains(InterfaceFlags::IFF_RUNNING))
+                .map(|entry| entry.interface_name)
+                .collect();
+            Ok(interfaces
+                .iter()
+                .all(|wanted| running.iter().any(|name| name == wanted)))
+        })?;
+        Ok(up.then_some(()))
+    })
+}

@@ -1,0 +1,114 @@
+//! Frames in several buffers: jumbo frames, and headers that do not lie in the first buffer (S13, S25).
+
+use isn_tests::{
+    test_run::{Hook, Kernel},
+    two_worlds::prelude::*,
+};
+
+#[test]
+fn jumbo_frames_in_several_buffers() {
+    play(
+        &both_families(),
+        &[case("S25: segments of 8960 octets and more (69)", |flow| {
+            let (host, mut wire) = (1001u32, flow.translated(1000).wrapping_add(1));
+            let mut at = host;
+            for length in [3000, 3400, 4000, 8960, 8961] {
+                flow.expect(
+                    &host_data(at, PEER_ISN + 1, b"").octets(length),
+                    &Seq(wire),
+                    NOTHING,
+                );
+                let length = u32::try_from(length).expect("short");
+                (at, wire) = (at.wrapping_add(length), wire.wrapping_add(length));
+                let blocks = |base: u32| vec![(base.wrapping_add(5), base.wrapping_add(6))];
+                let received = peer_data(PEER_ISN + 1, wire, b"")
+                    .octets(8960)
+                    .nops(1)
+                    .sack(&blocks(wire));
+                flow.expect(&received, &Leaves::Ack(at, blocks(at)), NOTHING);
+            }
+            let record = flow.translated_record().expect("a translated flow");
+            flow.require(record.high_water().0 == wire, parts(&record));
+        })],
+    );
+}
+
+/// An object with one translated flow, made by its own SYNs; its host's next number is 1001.
+fn with_flow(hook: Hook, carrier: &Carrier) -> (Kernel, u32) {
+    let mut kernel = Kernel::load(hook, Room::AMPLE).expect("the kernel takes the programs");
+    let settings = default_settings();
+    kernel.set(&settings).expect("settings");
+    kernel
+        .guard4([192, 0, 2, 0], 24, &everywhere(Mode::Monotonic))
+        .expect("policy");
+    for tcp in [
+        host_syn(5_000_000),
+        peer_syn_ack(PEER_ISN, 5_000_001),
+        host_rst(5_000_001),
+    ] {
+        kernel
+            .run(tcp.direction, &carrier.frame(&tcp))
+            .expect("a run");
+    }
+    let syn = kernel
+        .run(Outbound, &carrier.frame(&host_syn(1000)))
+        .expect("a run");
+    let wire = u32::from_be_bytes(syn.frame[38..42].try_into().expect("4 octets")).wrapping_add(1);
+    kernel
+        .run(Inbound, &carrier.frame(&peer_syn_ack(PEER_ISN, wire)))
+        .expect("a run");
+    (kernel, wire)
+}
+
+#[test]
+fn whatever_part_of_the_headers_is_linear_no_packet_leaves_half_translated() {
+    let carrier = Carrier::v4();
+    for hook in [Hook::Xdp, Hook::Tc] {
+        let (kernel, wire) = with_flow(hook, &carrier);
+        let blocks = |base: u32| {
+            [
+                (base, base.wrapping_add(7)),
+                (base.wrapping_add(9), base.wrapping_add(20)),
+            ]
+        };
+        let received = peer_ack(PEER_ISN + 1, wire)
+            .timestamps(1, 2)
+            .sack(&blocks(wire))
+            .octets(200);
+        let translated = peer_ack(PEER_ISN + 1, 1001)
+            .timestamps(1, 2)
+            .sack(&blocks(1001))
+            .octets(200);
+        let sent = host_data(1001, PEER_ISN + 1, b"").octets(200);
+        let outbound = host_data(wire, PEER_ISN + 1, b"").octets(200);
+        for (before, after) in [(&received, &translated), (&sent, &outbound)] {
+            let (before_frame, after_frame) = (carrier.frame(before), carrier.frame(after));
+            for linear in 14..=120 {
+                let ran = kernel
+                    .attempt(before.direction, &before_frame, Some(linear))
+                    .expect("a run");
+                let Some(ran) = ran else {
+                    // Older kernels cannot lay out a frame so, and some minimum applies to all.
+                    assert!(
+                        linear < 54 || hook == Hook::Tc,
+                        "{hook:?}: no run with {linear} linear octets"
+                    );
+                    continue;
+                };
+                let whole = ran.frame == after_frame;
+                let untouched = ran.frame == before_frame;
+                let sound = !ran.passes || whole || untouched;
+                assert!(
+                    sound,
+                    "{hook:?}, {linear} linear octets: half translated\n{:02x?}",
+                    ran.frame
+                );
+                let reachable = linear >= 54 + u32::try_from(before.options.len()).expect("short");
+                assert!(
+                    whole || !reachable,
+                    "{hook:?}, {linear} linear octets hold all headers, and yet: {ran:?}"
+                );
+            }
+        }
+    }
+}
