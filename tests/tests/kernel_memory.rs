@@ -97,10 +97,10 @@ fn signed_and_one_way_connections_are_left_alone() {
         &both_families(),
         &[
             case("S7: TCP-MD5 on the SYN (15)", |flow| {
-                signed(flow, &[&[19, 18], &[7; 16][..]].concat())
+                signed(flow, &[&[19, 18], &[7; 16][..]].concat());
             }),
             case("S7: TCP-AO on the SYN (15)", |flow| {
-                signed(flow, &[&[29, 16, 1, 2], &[7; 12][..]].concat())
+                signed(flow, &[&[29, 16, 1, 2], &[7; 12][..]].concat());
             }),
             case("S7: TCP-AO behind other options (15)", |flow| {
                 signed(

@@ -9,6 +9,7 @@ mod in_kernel;
 pub mod leaves;
 pub mod oracle;
 pub mod prelude;
+pub mod reading;
 pub mod state;
 
 use std::ops::RangeInclusive;

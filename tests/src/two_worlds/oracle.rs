@@ -3,29 +3,20 @@
 //!
 //! Its own reading of the headers (RFC 791, RFC 8200, RFC 9293, RFC 2018), so that it does not share the data plane's mistakes.
 
-use std::{collections::HashMap, fmt::Write as _, ops::Range};
+use std::{collections::HashMap, fmt::Write as _};
 
 use anyhow::{Context as _, Result, ensure};
 use isn_common::{flow::Direction, verdict::Verdict};
 
-use super::Stepped;
+use super::{
+    Stepped,
+    reading::{Found, locate, word},
+};
 
 /// Remembers the offset of each flow since its last SYN.
 #[derive(Default)]
 pub struct Oracle {
     offsets: HashMap<Vec<u8>, u32>,
-}
-
-/// A TCP segment in a frame.
-pub struct Found {
-    /// Tags, addresses and ports, host first.
-    flow: Vec<u8>,
-    /// Offset of its header.
-    at: usize,
-    /// Length of its header.
-    header: usize,
-    /// Offset behind its data.
-    end: usize,
 }
 
 impl Oracle {
@@ -122,142 +113,6 @@ impl Oracle {
             self.offsets.insert(found.flow, offset);
         }
     }
-}
-
-impl Found {
-    fn permitted(&self, direction: Direction, frame: &[u8]) -> Vec<Range<usize>> {
-        let checksum = self.at + 16..self.at + 18;
-        match direction {
-            Direction::Outbound => vec![self.at + 4..self.at + 8, checksum],
-            Direction::Inbound if frame[self.at + 13] & 0x10 == 0 => Vec::new(),
-            Direction::Inbound => {
-                let mut ranges = self.edges(frame);
-                ranges.extend([self.at + 8..self.at + 12, checksum]);
-                ranges
-            }
-        }
-    }
-
-    /// Where each SACK edge lies.
-    fn edges(&self, frame: &[u8]) -> Vec<Range<usize>> {
-        let mut edges = Vec::new();
-        let options = &frame[self.at + 20..self.at + self.header];
-        let mut at = 0;
-        while at < options.len() && options[at] != 0 {
-            let length = match (options[at], options.get(at + 1)) {
-                (1, _) => 1,
-                (_, Some(length)) if *length >= 2 && at + usize::from(*length) <= options.len() => {
-                    usize::from(*length)
-                }
-                _ => break,
-            };
-            if options[at] == 5 && length % 8 == 2 {
-                let first = self.at + 20 + at + 2;
-                edges.extend(
-                    (first..first + length - 2)
-                        .step_by(4)
-                        .map(|edge| edge..edge + 4),
-                );
-            }
-            at += length;
-        }
-        edges
-    }
-
-    /// The one's complement sum of what the checksum covers in this frame, not folded; without the addresses and lengths,
-    /// which are the same before and after.
-    fn sum(&self, frame: &[u8]) -> u64 {
-        let covered = &frame[self.at..self.end];
-        covered
-            .chunks(2)
-            .map(|pair| u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0)))
-            .sum()
-    }
-}
-
-/// Finds the segment, or gives `None` where there is none that could be translated completely.
-#[must_use]
-pub fn locate(direction: Direction, frame: &[u8]) -> Option<Found> {
-    let mut at = 12;
-    let mut flow = Vec::new();
-    while matches!(half(frame, at)?, 0x8100 | 0x88a8 | 0x9100) {
-        if at > 16 {
-            return None;
-        }
-        let vlan = half(frame, at + 2)? & 0xfff;
-        if vlan != 0 {
-            flow.extend_from_slice(&vlan.to_be_bytes());
-        }
-        at += 4;
-    }
-    let (addresses, size, tcp, end) = match half(frame, at)? {
-        0x0800 => v4(frame, at + 2)?,
-        0x86dd => v6(frame, at + 2)?,
-        _ => return None,
-    };
-    let header = usize::from(frame.get(tcp + 12)? >> 4) * 4;
-    if header < 20 || tcp + header > end || end > frame.len() {
-        return None;
-    }
-    let mut ends = [
-        [&frame[addresses..addresses + size], &frame[tcp..tcp + 2]].concat(),
-        [
-            &frame[addresses + size..addresses + 2 * size],
-            &frame[tcp + 2..tcp + 4],
-        ]
-        .concat(),
-    ];
-    if direction == Direction::Inbound {
-        ends.reverse();
-    }
-    flow.extend_from_slice(&ends.concat());
-    Some(Found {
-        flow,
-        at: tcp,
-        header,
-        end,
-    })
-}
-
-/// Offset and size of the addresses, offset of the TCP header, offset behind the datagram.
-type Located = (usize, usize, usize, usize);
-
-fn v4(frame: &[u8], at: usize) -> Option<Located> {
-    let header = usize::from(frame.get(at)? & 15) * 4;
-    let tcp = *frame.get(at + 9)? == 6 && frame[at] >> 4 == 4 && header >= 20;
-    let fragment_offset = half(frame, at + 6)? & 0x1fff;
-    (tcp && fragment_offset == 0).then_some((
-        at + 12,
-        4,
-        at + header,
-        at + usize::from(half(frame, at + 2)?),
-    ))
-}
-
-fn v6(frame: &[u8], at: usize) -> Option<Located> {
-    let (mut next, mut behind) = (*frame.get(at + 6)?, at + 40);
-    let end = behind + usize::from(half(frame, at + 4)?);
-    while matches!(next, 0 | 43 | 44 | 60) {
-        if next == 44 && half(frame, behind + 2)? & 0xfff8 != 0 {
-            return None;
-        }
-        let length = if next == 44 {
-            8
-        } else {
-            8 + 8 * usize::from(*frame.get(behind + 1)?)
-        };
-        next = *frame.get(behind)?;
-        behind += length;
-    }
-    (next == 6 && frame[at] >> 4 == 6).then_some((at + 8, 16, behind, end))
-}
-
-fn half(frame: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]))
-}
-
-fn word(frame: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([frame[at], frame[at + 1], frame[at + 2], frame[at + 3]])
 }
 
 /// The octets in which two frames differ.
