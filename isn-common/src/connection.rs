@@ -8,10 +8,7 @@ use crate::{
     abi::flow::{Control, Flow, Phase, Record, Word, pack, unpack},
     opening::with_peer_syn,
     segment::Segment,
-    tcp::{
-        options::SynOptions,
-        seq::{Offset, Seq},
-    },
+    tcp::{options::SynOptions, seq::Seq},
     tick::Tick,
 };
 
@@ -33,12 +30,12 @@ const TOUCH: u32 = 4;
 /// Attempts to write the control word against other CPUs.
 const ATTEMPTS: u32 = 4;
 
-/// Takes note of a segment from the host that is not a SYN, whose offset is `offset`.
+/// Takes note of a segment from the host that is not a SYN, where `record` is what was just read of
+/// the flow.
 #[inline(always)]
-pub fn outbound<W: Word>(flow: &Flow<W>, segment: &Segment, offset: Offset, now: Tick) {
-    let record = flow.record();
+pub fn outbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now: Tick) {
     let control = record.control();
-    let wire = segment.sequence.to_wire(offset);
+    let wire = segment.sequence.to_wire(record.offset());
     let end = wire.advanced(segment.sequence_length());
     let ahead = end.distance_from(record.high_water());
     let limit = if control.has(Control::ANSWERED) {
@@ -52,7 +49,7 @@ pub fn outbound<W: Word>(flow: &Flow<W>, segment: &Segment, offset: Offset, now:
         flow.sent.store(pack(end.0, record.opened().0));
     }
     let plausible =
-        advances || ahead <= 0 && ahead > -BEHIND && !is_before_syn(&record, control, wire);
+        advances || ahead <= 0 && ahead > -BEHIND && !is_before_syn(record, control, wire);
     let set = closing_bits(segment, plausible, Control::HOST_FIN, Control::HOST_RST);
     // Whoever speaks on has not been reset, whatever a forger sent, or has not meant it.
     let mut clear = 0;

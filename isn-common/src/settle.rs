@@ -6,7 +6,7 @@
 
 use crate::{
     abi::{
-        flow::{Control, Flow, Reason, Record, Word, pack},
+        flow::{Control, Flow, Previous, Reason, Record, Word, pack},
         settings::{OnFull, Settings},
     },
     counter::Counter,
@@ -16,6 +16,7 @@ use crate::{
         options::SynOptions,
         seq::{Offset, Seq},
     },
+    tick::Tick,
     verdict::{DropReason, PassReason},
     world::{Insertion, Tables},
 };
@@ -240,6 +241,10 @@ fn apply<A: Address, W: Tables<A>>(
     };
     let (before, peer_next) = (record.control(), record.peer_next());
     let mut opened = opening::opened(syn, offset, reason, before, peer_next, around.now);
+    if let Some(previous) = succeeded(record, offset, reason, around.now) {
+        world.set_previous(key, &previous);
+        opened.life |= u64::from(Control::PREVIOUS);
+    }
     if offset != Offset(0) && !is_translated {
         match world.insert_translated(key, &opened) {
             Insertion::Done => {
@@ -266,6 +271,19 @@ fn apply<A: Address, W: Tables<A>>(
     count::<A, W>(world, around, event);
     publish(flow, &opened);
     Some(Settled::Offset(offset))
+}
+
+/// What late segments of the incarnation in `record` will need, if the next one has another offset.
+/// An unanswered SYN has none: to the peer, the next one is the same (S5). Nor has what is forgotten.
+#[inline(always)]
+fn succeeded(record: &Record, offset: Offset, reason: Reason, now: Tick) -> Option<Previous> {
+    let has_late = !matches!(reason, Reason::New | Reason::Resent);
+    (has_late && record.offset() != offset).then(|| Previous {
+        offset: record.offset().0,
+        high_water: record.high_water().0,
+        ended: now.0,
+        padding: 0,
+    })
 }
 
 /// Counts a SYN and what became of it, if the policy guards its sender.

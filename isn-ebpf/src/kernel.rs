@@ -2,18 +2,26 @@
 
 use core::ops::Deref;
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_NOEXIST},
+    helpers::bpf_ktime_get_coarse_ns,
+    maps::lpm_trie::Key,
+};
 use isn_common::{
     abi::{
-        flow::{Flow, Record},
+        flow::{Flow, Previous, Record},
         policy::Policy,
         settings::Settings,
     },
     counter::Counter,
     flow::{Key4, Key6},
     opening::Syn,
+    previous::{self, Numbers},
     settle::{self, Settled},
-    tcp::{options::SynOptions, seq::Seq},
+    tcp::{
+        options::SynOptions,
+        seq::{Offset, Seq},
+    },
     tick::Tick,
     verdict::PassReason,
     world::{Insertion, Tables, World},
@@ -22,8 +30,8 @@ use isn_common::{
 use crate::{
     hide::hide,
     maps::{
-        COUNTERS, HISTORY_V4, HISTORY_V6, POLICY_V4, POLICY_V6, SETTINGS, TRANSLATED_V4,
-        TRANSLATED_V6,
+        COUNTERS, HISTORY_V4, HISTORY_V6, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SETTINGS,
+        TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -92,9 +100,12 @@ fn as_flow(record: &Record) -> &Flow<KernelWord> {
     unsafe { &*core::ptr::from_ref(record).cast() }
 }
 
+/// Set beside the offset of a late segment, whose every value is an ordinary one.
+const LATE: u64 = 1 << 32;
+
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $policy:ident,
-     $settle:ident, $await_answer:ident) => {
+    ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $previous:ident, $policy:ident,
+     $settle:ident, $late_offset:ident, $await_answer:ident) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
@@ -117,6 +128,18 @@ macro_rules! tables {
             }
 
             #[inline(always)]
+            fn previous(&self, key: &$key) -> Option<Previous> {
+                // SAFETY: a copy of plain integers, which may be replaced but not torn into pointers.
+                unsafe { $previous.get(key) }.copied()
+            }
+
+            #[inline(always)]
+            fn set_previous(&self, key: &$key, previous: &Previous) {
+                // Without room, a late segment keeps the new offset: a risk, not a failure.
+                let _ = $previous.insert(key, previous, BPF_ANY.into());
+            }
+
+            #[inline(always)]
             fn policy(&self, host: $address) -> Option<&Policy> {
                 $policy.get(Key::new($bits, host))
             }
@@ -124,6 +147,13 @@ macro_rules! tables {
             #[inline(always)]
             fn settle(&self, key: &$key, syn: &Syn) -> Settled {
                 Settled::from_bits($settle(key, syn))
+            }
+
+            #[inline(always)]
+            fn late_offset(&self, key: &$key, segment: &Numbers) -> Option<Offset> {
+                let [numbers, length] = segment.to_words();
+                let found = $late_offset(key, numbers, length);
+                (found & LATE != 0).then_some(Offset(found as u32))
             }
 
             #[inline(always)]
@@ -142,6 +172,21 @@ macro_rules! tables {
                     settle::settle::<$address, _>(&Kernel, key, syn).to_bits()
                 }
                 _ => Settled::Pass(PassReason::NotGuarded).to_bits(),
+            }
+        }
+
+        /// A function of its own for the verifier and the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $late_offset(key: *const $key, numbers: u64, length: u64) -> u64 {
+            // SAFETY: as above.
+            let Some(key) = (unsafe { key.as_ref() }) else {
+                return 0;
+            };
+            let segment = Numbers::from_words([numbers, length]);
+            match previous::late_offset::<$address, _>(&Kernel, key, &segment) {
+                Some(offset) => LATE | u64::from(offset.0),
+                None => 0,
             }
         }
 
@@ -165,8 +210,10 @@ tables!(
     32,
     TRANSLATED_V4,
     HISTORY_V4,
+    PREVIOUS_V4,
     POLICY_V4,
     settle_v4,
+    late_offset_v4,
     await_answer_v4
 );
 tables!(
@@ -175,7 +222,9 @@ tables!(
     128,
     TRANSLATED_V6,
     HISTORY_V6,
+    PREVIOUS_V6,
     POLICY_V6,
     settle_v6,
+    late_offset_v6,
     await_answer_v6
 );

@@ -144,6 +144,22 @@ impl Record {
     }
 }
 
+/// The incarnation before the one in a flow's record, as far as its late segments need it (S14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Previous {
+    /// Its offset.
+    pub offset: u32,
+    /// Its high-water mark, a wire number.
+    pub high_water: u32,
+    /// When it was succeeded.
+    pub ended: u32,
+    /// Zero.
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<Previous>() == 16);
+
 /// State of an incarnation, as bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(transparent)]
@@ -177,6 +193,8 @@ impl Control {
     const REASON: u32 = 0xf << Self::REASON_AT;
     /// The peer's SYN is authenticated by TCP-MD5 or TCP-AO.
     pub const PEER_AUTH: u32 = 1 << 18;
+    /// The incarnation before had another offset, which its late segments still need (S14).
+    pub const PREVIOUS: u32 = 1 << 19;
     /// The flow lives in the table of translated flows by now; this entry is a leftover.
     pub const MOVED: u32 = 1 << 30;
     /// A CPU is deciding on a SYN of this flow.
