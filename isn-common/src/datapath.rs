@@ -276,6 +276,10 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
     match world.settle(key, &Syn::read(segment, options)) {
         Settled::Offset(offset) => send(packet, segment, offset),
+        Settled::Rewritten(offset) => {
+            world.rewrote(key, segment.sequence, segment.sequence.to_wire(offset));
+            send(packet, segment, offset)
+        }
         Settled::Pass(reason) => Verdict::Pass(reason),
         Settled::Drop(reason) => Verdict::Drop(reason),
     }

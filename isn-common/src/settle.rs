@@ -24,8 +24,10 @@ use crate::{
 /// What became of a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It leaves with this offset.
+    /// It leaves with this offset, which is 0 or was decided before.
     Offset(Offset),
+    /// It leaves with this offset, decided now.
+    Rewritten(Offset),
     /// It is not of a flow that is followed.
     Pass(PassReason),
     /// It must not leave.
@@ -39,12 +41,14 @@ impl Settled {
     const DROP_CONTENDED: u64 = 2 << 32;
     const PASS_NOT_GUARDED: u64 = 3 << 32;
     const PASS_ODD_ADDRESS: u64 = 4 << 32;
+    const REWRITTEN: u64 = 5 << 32;
 
     /// As one number, and back: what a BPF function can return.
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         match self {
             Self::Offset(offset) => offset.0 as u64,
+            Self::Rewritten(offset) => Self::REWRITTEN | offset.0 as u64,
             Self::Drop(DropReason::TableFull) => Self::DROP_TABLE_FULL,
             Self::Drop(DropReason::Contended | DropReason::Untranslatable) => Self::DROP_CONTENDED,
             Self::Pass(PassReason::OddAddress) => Self::PASS_ODD_ADDRESS,
@@ -64,6 +68,7 @@ impl Settled {
             Self::DROP_CONTENDED => Self::Drop(DropReason::Contended),
             Self::PASS_NOT_GUARDED => Self::Pass(PassReason::NotGuarded),
             Self::PASS_ODD_ADDRESS => Self::Pass(PassReason::OddAddress),
+            _ if bits >= Self::REWRITTEN => Self::Rewritten(Offset(bits as u32)),
             _ => Self::Offset(Offset(bits as u32)),
         }
     }
@@ -250,7 +255,7 @@ fn apply<A: Address, W: Tables<A>>(
             Insertion::Done => {
                 count::<A, W>(world, around, event);
                 flow.life.store(record.life | u64::from(Control::MOVED));
-                return Some(Settled::Offset(offset));
+                return Some(Settled::Rewritten(offset));
             }
             Insertion::Exists => return None,
             Insertion::Full => {
@@ -270,7 +275,11 @@ fn apply<A: Address, W: Tables<A>>(
     }
     count::<A, W>(world, around, event);
     publish(flow, &opened);
-    Some(Settled::Offset(offset))
+    Some(if offset == Offset(0) {
+        Settled::Offset(offset)
+    } else {
+        Settled::Rewritten(offset)
+    })
 }
 
 /// What late segments of the incarnation in `record` will need, if the next one has another offset.
@@ -312,5 +321,27 @@ fn jump<A: Address>(key: &A::Key, record: &Record, syn: &Syn, settings: &Setting
     #[allow(clippy::cast_possible_truncation, reason = "any 32 of the 64 bits")]
     {
         key.digest(settings.secret, marks) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_settlement_survives_the_way_through_one_number() {
+        let offsets = [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX].map(Offset);
+        let settled = offsets
+            .iter()
+            .flat_map(|offset| [Settled::Offset(*offset), Settled::Rewritten(*offset)])
+            .chain([
+                Settled::Pass(PassReason::NotGuarded),
+                Settled::Pass(PassReason::OddAddress),
+                Settled::Drop(DropReason::TableFull),
+                Settled::Drop(DropReason::Contended),
+            ]);
+        for settled in settled {
+            assert_eq!(Settled::from_bits(settled.to_bits()), settled);
+        }
     }
 }

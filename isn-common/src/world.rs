@@ -62,6 +62,11 @@ pub trait Tables<A: Address>: World + Sized {
     /// The policy of the longest guarded prefix that covers `host`.
     fn policy(&self, host: A) -> Option<&Policy>;
 
+    /// Hears of a SYN that leaves with another number than the host's, once an opening.
+    fn rewrote(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq) {
+        let _ = (key, host_isn, wire_isn);
+    }
+
     /// [`settle::settle`]. A world may do this in a function of its own.
     fn settle(&self, key: &A::Key, syn: &Syn) -> Settled {
         settle::settle(self, key, syn)

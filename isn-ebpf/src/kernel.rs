@@ -7,6 +7,7 @@ use aya_ebpf::{
     helpers::bpf_ktime_get_coarse_ns,
     maps::lpm_trie::Key,
 };
+use aya_log_ebpf::debug;
 use isn_common::{
     abi::{
         flow::{Flow, Previous, Record},
@@ -105,7 +106,8 @@ const LATE: u64 = 1 << 32;
 
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $previous:ident, $policy:ident,
-     $settle:ident, $late_offset:ident, $await_answer:ident) => {
+     $settle:ident, $late_offset:ident, $await_answer:ident,
+     $log_rewrite:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
@@ -157,6 +159,11 @@ macro_rules! tables {
             }
 
             #[inline(always)]
+            fn rewrote(&self, key: &$key, host_isn: Seq, wire_isn: Seq) {
+                $log_rewrite(key, host_isn.0, wire_isn.0);
+            }
+
+            #[inline(always)]
             fn await_answer(&self, key: &$key, peer_next: Seq, options: SynOptions) {
                 $await_answer(key, peer_next.0, options.to_bits());
             }
@@ -190,6 +197,26 @@ macro_rules! tables {
             }
         }
 
+        /// A function of its own for the stack. Silent unless user space asked for this level.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $log_rewrite(key: *const $key, host_isn: u32, wire_isn: u32) -> u32 {
+            // SAFETY: as above.
+            if let Some(key) = unsafe { key.as_ref() } {
+                debug!(
+                    (),
+                    "SYN {:i}:{} to {:i}:{}: {} leaves as {}",
+                    $printable(key.host),
+                    u16::from_be_bytes(key.host_port),
+                    $printable(key.peer),
+                    u16::from_be_bytes(key.peer_port),
+                    host_isn,
+                    wire_isn
+                );
+            }
+            0
+        }
+
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -214,7 +241,9 @@ tables!(
     POLICY_V4,
     settle_v4,
     late_offset_v4,
-    await_answer_v4
+    await_answer_v4,
+    log_rewrite_v4,
+    u32::from_be_bytes
 );
 tables!(
     [u8; 16],
@@ -226,5 +255,7 @@ tables!(
     POLICY_V6,
     settle_v6,
     late_offset_v6,
-    await_answer_v6
+    await_answer_v6,
+    log_rewrite_v6,
+    core::convert::identity
 );
