@@ -24,6 +24,12 @@ impl Change {
         self.with_word(old as u32, new as u32)
     }
 
+    /// Adds a change that was folded.
+    #[must_use]
+    pub const fn with_folded(self, folded: u16) -> Self {
+        Self(self.0.wrapping_add(folded as u64))
+    }
+
     /// Whether a checksum stays as it is.
     #[must_use]
     pub const fn is_none(self) -> bool {

@@ -60,7 +60,7 @@ counters! {
     SynRewritten = "syn_rewritten", Event;
     /// Retransmitted SYNs: the same sequence number while the flow is half-open.
     SynRetransmit = "syn_retransmit", Event;
-    /// SYNs that would have been rewritten, were the mode not observe.
+    /// SYNs that would have been rewritten, were the mode not observe or the instance draining.
     SynWouldRewrite = "syn_would_rewrite", Event;
     /// SYNs on flows that are established: they change nothing.
     SynOnLiveFlow = "syn_on_live_flow", Event;

@@ -181,15 +181,15 @@ fn send<P: Packet>(packet: &mut P, segment: &Segment, offset: Offset) -> Verdict
 }
 
 /// A host without a connection resets what it gets with sequence number 0 (RFC 9293 section
-/// 3.10.7.1), which is then no number of this incarnation (S9).
+/// 3.10.7.1), which is then no number of this incarnation (S9). A reset of the connection itself
+/// stands at what the host sends next.
 #[inline(always)]
 fn answers_for_closed_port(record: &Record, segment: &Segment) -> bool {
-    segment.flags.rst() && segment.flags.ack() && segment.sequence.0 == 0 && {
-        let wire = segment.sequence.to_wire(record.offset());
-        let behind = record.high_water().beyond(wire);
-        let sent = record.high_water().beyond(record.wire_isn());
-        record.control().phase() == Phase::Closed || behind > sent
-    }
+    segment.flags.rst()
+        && segment.flags.ack()
+        && segment.sequence.0 == 0
+        && (record.control().phase() == Phase::Closed
+            || segment.sequence.to_wire(record.offset()) != record.high_water())
 }
 
 #[inline(always)]

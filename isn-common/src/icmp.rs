@@ -189,11 +189,10 @@ fn quoted_acknowledgment<P: Packet>(
     } else {
         quote.end
     };
-    if options_at < options_end
-        && let Some(option) = sack::find(packet, options_at, options_end)
-    {
-        let edges = option.to_host(packet, quote.tcp_at, offset.inverse());
-        change = change.with(edges.ok_or(Unwritable)?);
+    if options_at < options_end && sack::may_hold(packet, options_at, options_end) {
+        let inverse = offset.inverse();
+        let moved = packet.sack_to_host(options_at, options_end, quote.tcp_at, inverse);
+        change = change.with(moved.ok_or(Unwritable)?.change);
     }
     packet.store(at, wire.0.to_be_bytes()).ok_or(Unwritable)?;
     Ok(Some(change))

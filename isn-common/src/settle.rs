@@ -6,7 +6,7 @@
 
 use crate::{
     abi::{
-        flow::{Control, Flow, Previous, Reason, Record, Word, pack},
+        flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack},
         settings::{OnFull, Settings},
     },
     counter::Counter,
@@ -164,8 +164,7 @@ fn first<A: Address, W: Tables<A>>(
     } else {
         (Reason::New, Counter::SynSafe)
     };
-    let none = Control::default();
-    let record = opening::opened(syn, Offset(0), reason, none, Seq(0), around.now);
+    let record = opening::opened(syn, Offset(0), reason, &Record::EMPTY, around.now);
     match world.insert_history(key, &record) {
         Insertion::Done => world.count(Counter::HistoryInserted, 1),
         Insertion::Exists => return None,
@@ -234,8 +233,7 @@ fn apply<A: Address, W: Tables<A>>(
     let (mut offset, mut reason, mut event) = match decision {
         Decision::Continue(event) => {
             count::<A, W>(world, around, event);
-            let control = opening::with_host_scale(record.control(), syn);
-            flow.life.store(pack(control.0, around.now.0));
+            go_on(flow, record, syn, around.now);
             return Some(Settled::Offset(record.offset()));
         }
         Decision::Open {
@@ -244,8 +242,7 @@ fn apply<A: Address, W: Tables<A>>(
             event,
         } => (offset, reason, event),
     };
-    let (before, peer_next) = (record.control(), record.peer_next());
-    let mut opened = opening::opened(syn, offset, reason, before, peer_next, around.now);
+    let mut opened = opening::opened(syn, offset, reason, record, around.now);
     if let Some(previous) = succeeded(record, offset, reason, around.now) {
         world.set_previous(key, &previous);
         opened.life |= u64::from(Control::PREVIOUS);
@@ -269,7 +266,7 @@ fn apply<A: Address, W: Tables<A>>(
                     return Some(Settled::Drop(DropReason::TableFull));
                 }
                 (offset, reason) = (Offset(0), Reason::TableFull);
-                opened = opening::opened(syn, offset, reason, before, peer_next, around.now);
+                opened = opening::opened(syn, offset, reason, record, around.now);
             }
         }
     }
@@ -280,6 +277,20 @@ fn apply<A: Address, W: Tables<A>>(
     } else {
         Settled::Rewritten(offset)
     })
+}
+
+/// Takes note of a SYN that belongs to the incarnation there is, and ends the claim. A repeated SYN
+/// may carry data that the first did not (RFC 7413), or leave its options away.
+#[inline(always)]
+fn go_on<W: Word>(flow: &Flow<W>, record: &Record, syn: &Syn, now: Tick) {
+    let mut control = record.control();
+    if control.phase() == Phase::HalfOpen {
+        control = opening::with_host_scale(control, syn);
+        let end = record.wire_isn().advanced(syn.length);
+        let mark = record.high_water().or_later(end);
+        flow.sent.store(pack(mark.0, record.opened().0));
+    }
+    flow.life.store(pack(control.0, now.0));
 }
 
 /// What late segments of the incarnation in `record` will need, if the next one has another offset.

@@ -34,79 +34,97 @@ use crate::{kernel::Kernel, tc_packet::TcPacket, xdp_packet::XdpPacket};
 /// XDP, packets from hosts to peers.
 #[xdp(frags)]
 pub fn isn_xdp_out(ctx: XdpContext) -> u32 {
-    match first_look(&mut XdpPacket::new(ctx.ctx), &Kernel, Outbound) {
-        Step::Done(verdict) => xdp_action_of(verdict),
-        Step::Opening => xdp_out_syn_v4(ctx.ctx),
-        Step::Icmp => xdp_out_icmp_v4(ctx.ctx),
-        Step::Ipv6 => match xdp_out_v6(ctx.ctx) {
+    match xdp_out_v4(ctx.ctx) {
+        OPENING => xdp_out_syn_v4(ctx.ctx),
+        ICMP => xdp_out_icmp_v4(ctx.ctx),
+        IPV6 => match xdp_out_v6(ctx.ctx) {
             OPENING => xdp_out_syn_v6(ctx.ctx),
             ICMP => xdp_out_icmp_v6(ctx.ctx),
-            action => action as u32,
+            action => action,
         },
+        action => action,
     }
 }
 
 /// XDP, packets from peers to hosts.
 #[xdp(frags)]
 pub fn isn_xdp_in(ctx: XdpContext) -> u32 {
-    match first_look(&mut XdpPacket::new(ctx.ctx), &Kernel, Inbound) {
-        Step::Done(verdict) => xdp_action_of(verdict),
-        Step::Opening => xdp_in_syn_v4(ctx.ctx),
-        Step::Icmp => xdp_in_icmp_v4(ctx.ctx),
-        Step::Ipv6 => match xdp_in_v6(ctx.ctx) {
+    match xdp_in_v4(ctx.ctx) {
+        OPENING => xdp_in_syn_v4(ctx.ctx),
+        ICMP => xdp_in_icmp_v4(ctx.ctx),
+        IPV6 => match xdp_in_v6(ctx.ctx) {
             OPENING => xdp_in_syn_v6(ctx.ctx),
             ICMP => xdp_in_icmp_v6(ctx.ctx),
-            action => action as u32,
+            action => action,
         },
+        action => action,
     }
 }
 
 /// TC, packets from hosts to peers.
 #[classifier]
 pub fn isn_tc_out(ctx: TcContext) -> i32 {
-    match first_look(&mut TcPacket::new(ctx.skb.skb), &Kernel, Outbound) {
-        Step::Done(verdict) => tc_action_of(verdict),
-        Step::Opening => tc_out_syn_v4(ctx.skb.skb),
-        Step::Icmp => tc_out_icmp_v4(ctx.skb.skb),
-        Step::Ipv6 => match tc_out_v6(ctx.skb.skb) {
+    match tc_out_v4(ctx.skb.skb) {
+        OPENING => tc_out_syn_v4(ctx.skb.skb),
+        ICMP => tc_out_icmp_v4(ctx.skb.skb),
+        IPV6 => match tc_out_v6(ctx.skb.skb) {
             OPENING => tc_out_syn_v6(ctx.skb.skb),
             ICMP => tc_out_icmp_v6(ctx.skb.skb),
-            action => action as i32,
+            action => action.cast_signed(),
         },
+        action => action.cast_signed(),
     }
 }
 
 /// TC, packets from peers to hosts.
 #[classifier]
 pub fn isn_tc_in(ctx: TcContext) -> i32 {
-    match first_look(&mut TcPacket::new(ctx.skb.skb), &Kernel, Inbound) {
-        Step::Done(verdict) => tc_action_of(verdict),
-        Step::Opening => tc_in_syn_v4(ctx.skb.skb),
-        Step::Icmp => tc_in_icmp_v4(ctx.skb.skb),
-        Step::Ipv6 => match tc_in_v6(ctx.skb.skb) {
+    match tc_in_v4(ctx.skb.skb) {
+        OPENING => tc_in_syn_v4(ctx.skb.skb),
+        ICMP => tc_in_icmp_v4(ctx.skb.skb),
+        IPV6 => match tc_in_v6(ctx.skb.skb) {
             OPENING => tc_in_syn_v6(ctx.skb.skb),
             ICMP => tc_in_icmp_v6(ctx.skb.skb),
-            action => action as i32,
+            action => action.cast_signed(),
         },
+        action => action.cast_signed(),
     }
 }
 
-/// What the path of IPv6 returns for a SYN and for ICMPv6; no action has these numbers.
+/// What the fast paths return for a packet that is another path's; no action has these numbers.
 const OPENING: u32 = 0xff;
 const ICMP: u32 = 0xfe;
+const IPV6: u32 = 0xfd;
 
-/// The paths of IPv6, of SYNs and of ICMP, as functions that the verifier checks by themselves, once.
+/// A step as the number that a path returns.
+macro_rules! code {
+    ($action_of:ident, $step:expr) => {
+        match $step {
+            Step::Done(verdict) => $action_of(verdict) as u32,
+            Step::Opening => OPENING,
+            Step::Icmp => ICMP,
+            Step::Ipv6 => IPV6,
+        }
+    };
+}
+/// The paths, as functions that the verifier checks by themselves, once. The programs only choose
+/// between them: 512 octets of stack must do for a program and all that it calls.
 macro_rules! paths {
     ($context:ty, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
-     $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
+     $first_look:ident, $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $first_look(ctx: *mut $context) -> u32 {
+            code!($action_of, first_look(&mut $packet::new(ctx), &Kernel, $direction))
+        }
+
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $established_v6(ctx: *mut $context) -> u32 {
-            match established::<[u8; 16], _, _>(&mut $packet::new(ctx), &Kernel, $direction) {
-                Step::Done(verdict) => $action_of(verdict) as u32,
-                Step::Icmp => ICMP,
-                Step::Opening | Step::Ipv6 => OPENING,
-            }
+            code!(
+                $action_of,
+                established::<[u8; 16], _, _>(&mut $packet::new(ctx), &Kernel, $direction)
+            )
         }
 
         $(
@@ -121,7 +139,7 @@ macro_rules! paths {
 
 paths!(
     xdp_md, XdpPacket, Outbound, xdp_action_of -> u32:
-    xdp_out_v6,
+    xdp_out_v4, xdp_out_v6,
     xdp_out_syn_v4 = opening for [u8; 4],
     xdp_out_syn_v6 = opening for [u8; 16],
     xdp_out_icmp_v4 = error for [u8; 4],
@@ -129,7 +147,7 @@ paths!(
 );
 paths!(
     xdp_md, XdpPacket, Inbound, xdp_action_of -> u32:
-    xdp_in_v6,
+    xdp_in_v4, xdp_in_v6,
     xdp_in_syn_v4 = opening for [u8; 4],
     xdp_in_syn_v6 = opening for [u8; 16],
     xdp_in_icmp_v4 = error for [u8; 4],
@@ -137,7 +155,7 @@ paths!(
 );
 paths!(
     __sk_buff, TcPacket, Outbound, tc_action_of -> i32:
-    tc_out_v6,
+    tc_out_v4, tc_out_v6,
     tc_out_syn_v4 = opening for [u8; 4],
     tc_out_syn_v6 = opening for [u8; 16],
     tc_out_icmp_v4 = error for [u8; 4],
@@ -145,7 +163,7 @@ paths!(
 );
 paths!(
     __sk_buff, TcPacket, Inbound, tc_action_of -> i32:
-    tc_in_v6,
+    tc_in_v4, tc_in_v6,
     tc_in_syn_v4 = opening for [u8; 4],
     tc_in_syn_v6 = opening for [u8; 16],
     tc_in_icmp_v4 = error for [u8; 4],

@@ -89,6 +89,14 @@ impl<W: Word> Flow<W> {
 }
 
 impl Record {
+    /// Of a flow of which nothing is known.
+    pub const EMPTY: Self = Self {
+        identity: 0,
+        sent: 0,
+        received: 0,
+        life: 0,
+    };
+
     /// Wire minus host.
     #[must_use]
     pub const fn offset(&self) -> Offset {
@@ -262,6 +270,9 @@ impl Control {
             Phase::Opening
         } else if self.0 & (Self::HOST_RST | Self::PEER_RST) != 0 || self.has(both_fins) {
             Phase::Closed
+        } else if self.has(Self::HOST_FIN | Self::ANSWERED) && !self.has(Self::PEER_SEEN) {
+            // Seen in one direction only: the peer's FIN will not be.
+            Phase::Closed
         } else if !self.has(Self::ANSWERED) {
             Phase::HalfOpen
         } else if self.0 & both_fins != 0 {
@@ -323,11 +334,13 @@ pub enum Reason {
     OneWay = 7,
     /// The policy no longer guards the host.
     NotGuarded = 8,
+    /// Unsafe, but the instance is draining.
+    Draining = 9,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::New,
         Self::Safe,
         Self::Regressed,
@@ -337,6 +350,7 @@ impl Reason {
         Self::TcpAuth,
         Self::OneWay,
         Self::NotGuarded,
+        Self::Draining,
     ];
 
     /// Name in JSON and tables.
@@ -352,6 +366,7 @@ impl Reason {
             Self::TcpAuth => "tcp-auth",
             Self::OneWay => "one-way",
             Self::NotGuarded => "not-guarded",
+            Self::Draining => "draining",
         }
     }
 }

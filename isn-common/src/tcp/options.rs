@@ -118,7 +118,11 @@ mod tests {
     fn syn_options_survive_the_way_through_one_number() {
         for shift in 0..=SynOptions::LARGEST_SHIFT {
             for (scales, authenticated) in [(false, true), (true, false), (true, true)] {
-                let options = SynOptions { scales, shift, authenticated };
+                let options = SynOptions {
+                    scales,
+                    shift,
+                    authenticated,
+                };
                 assert_eq!(SynOptions::from_bits(options.to_bits()), options);
             }
         }
