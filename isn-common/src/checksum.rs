@@ -17,6 +17,25 @@ impl Change {
         Self(self.0.wrapping_add(!old as u64).wrapping_add(new as u64))
     }
 
+    /// Adds the replacement of a 16-bit word, as [`Change::with_word`] does of 32 bits.
+    #[must_use]
+    pub const fn with_half_word(self, old: u16, new: u16) -> Self {
+        // The upper half of the complement is 0xffff, which is zero in one's complement.
+        self.with_word(old as u32, new as u32)
+    }
+
+    /// Adds a change that was folded.
+    #[must_use]
+    pub const fn with_folded(self, folded: u16) -> Self {
+        Self(self.0.wrapping_add(folded as u64))
+    }
+
+    /// Whether a checksum stays as it is.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        matches!(self.folded(), 0 | 0xffff)
+    }
+
     /// Adds a change that was computed as if the octets lay at an even distance, but lie at an odd
     /// one: each octet then stands in the other half of its 16-bit word (RFC 1071 section 2 (B)).
     #[must_use]

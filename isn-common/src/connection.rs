@@ -8,10 +8,7 @@ use crate::{
     abi::flow::{Control, Flow, Phase, Record, Word, pack, unpack},
     opening::with_peer_syn,
     segment::Segment,
-    tcp::{
-        options::SynOptions,
-        seq::{Offset, Seq},
-    },
+    tcp::{options::SynOptions, seq::Seq},
     tick::Tick,
 };
 
@@ -25,20 +22,22 @@ const RESET_SLACK: u32 = 1 << 16;
 /// Distance ahead of the peer's last octet within which its segments are believed: losses before
 /// the gateway leave gaps.
 const GAP: u32 = 1 << 20;
-/// An acknowledgment or a retransmission may lie this far behind the high-water mark.
+/// An acknowledgment may lie this far behind the high-water mark.
 const BEHIND: i32 = 1 << 30;
+/// A reset of the host may lie this far behind the high-water mark.
+const RESET_BEHIND: i32 = 1 << 23;
 /// Ticks between two notes of a flow being alive: half a second, so that a busy flow does not dirty
 /// its cache line with every packet.
 const TOUCH: u32 = 4;
 /// Attempts to write the control word against other CPUs.
 const ATTEMPTS: u32 = 4;
 
-/// Takes note of a segment from the host that is not a SYN, whose offset is `offset`.
+/// Takes note of a segment from the host that is not a SYN, where `record` is what was just read of
+/// the flow.
 #[inline(always)]
-pub fn outbound<W: Word>(flow: &Flow<W>, segment: &Segment, offset: Offset, now: Tick) {
-    let record = flow.record();
+pub fn outbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now: Tick) {
     let control = record.control();
-    let wire = segment.sequence.to_wire(offset);
+    let wire = segment.sequence.to_wire(record.offset());
     let end = wire.advanced(segment.sequence_length());
     let ahead = end.distance_from(record.high_water());
     let limit = if control.has(Control::ANSWERED) {
@@ -46,14 +45,17 @@ pub fn outbound<W: Word>(flow: &Flow<W>, segment: &Segment, offset: Offset, now:
     } else {
         BEFORE_ANSWER
     };
-    let allowed = end.distance_from(record.right_edge()) <= limit;
-    let advances = ahead > 0 && allowed;
+    let advances = ahead > 0 && end.distance_from(record.right_edge()) <= limit;
     if advances {
         flow.sent.store(pack(end.0, record.opened().0));
     }
-    let plausible =
-        advances || ahead <= 0 && ahead > -BEHIND && !is_before_syn(&record, control, wire);
-    let set = closing_bits(segment, plausible, Control::HOST_FIN, Control::HOST_RST);
+    let current = advances || ahead <= 0 && !is_before_syn(record, control, wire);
+    let mut set = host_closing(segment, current, ahead);
+    // A host that acknowledges has had its answer, by whatever way.
+    let waiting = !control.has(Control::ANSWERED) && !control.has(Control::PASSIVE);
+    if waiting && current && ahead >= 0 && segment.flags.ack() && !segment.flags.rst() {
+        set |= Control::ANSWERED;
+    }
     // Whoever speaks on has not been reset, whatever a forger sent, or has not meant it.
     let mut clear = 0;
     if !segment.flags.rst() && control.0 & (Control::HOST_RST | Control::PEER_RST) != 0 {
@@ -63,25 +65,47 @@ pub fn outbound<W: Word>(flow: &Flow<W>, segment: &Segment, offset: Offset, now:
             Control::PEER_RST
         };
     }
+    believe_acknowledgment(flow, record, control, segment);
     note(flow, record.life, set, clear, now);
+}
+
+/// A FIN ends at the last octet, or at what is just sent. A reset stands there as well, or at an
+/// acknowledgment of the peer, at most a window behind.
+#[inline(always)]
+const fn host_closing(segment: &Segment, current: bool, ahead: i32) -> u32 {
+    if current && segment.flags.rst() && ahead > -RESET_BEHIND {
+        Control::HOST_RST
+    } else if current && segment.flags.fin() && !segment.flags.rst() && ahead >= 0 {
+        Control::HOST_FIN
+    } else {
+        0
+    }
+}
+
+/// The host has received what it acknowledges. Where the gateway has missed part of that, the peer
+/// stands further than was seen.
+#[inline(always)]
+fn believe_acknowledgment<W: Word>(
+    flow: &Flow<W>,
+    record: &Record,
+    control: Control,
+    segment: &Segment,
+) {
+    let ahead = segment.acknowledgment.distance_from(record.peer_next());
+    if segment.flags.ack()
+        && control.has(Control::ANSWERED | Control::PEER_SEEN)
+        && ahead > 0
+        && ahead < BEHIND
+    {
+        let received = pack(record.right_edge().0, segment.acknowledgment.0);
+        let _ = flow.received.compare_exchange(record.received, received);
+    }
 }
 
 /// In a half-open flow, a number below the ISN belongs to the previous incarnation: the reset with
 /// which a host answers the acknowledgment of a peer in TIME-WAIT.
 const fn is_before_syn(record: &Record, control: Control, wire: Seq) -> bool {
     !control.has(Control::ANSWERED) && wire.precedes(record.wire_isn())
-}
-
-const fn closing_bits(segment: &Segment, plausible: bool, fin: u32, rst: u32) -> u32 {
-    if !plausible {
-        0
-    } else if segment.flags.rst() {
-        rst
-    } else if segment.flags.fin() {
-        fin
-    } else {
-        0
-    }
 }
 
 /// Takes note of a segment from the peer. The acknowledgment is the wire's, as it came.
@@ -101,7 +125,11 @@ pub fn inbound<W: Word>(flow: &Flow<W>, segment: &Segment, now: Tick) {
     if received != record.received {
         flow.received.store(received);
     }
-    set |= closing_bits(segment, near, Control::PEER_FIN, Control::PEER_RST);
+    if near && segment.flags.rst() {
+        set |= Control::PEER_RST;
+    } else if near && segment.flags.fin() {
+        set |= Control::PEER_FIN;
+    }
     // Nobody sends on behind a FIN: what came before was not the peer's.
     let mut clear = 0;
     if control.has(Control::PEER_FIN) && !segment.flags.fin() && peer_next != record.peer_next() {

@@ -48,6 +48,8 @@ counters! {
     PacketsTranslatedIn = "packets_translated_in", Outcome;
     /// ICMP errors whose quoted segment was translated.
     IcmpTranslated = "icmp_translated", Outcome;
+    /// Segments of the previous incarnation, translated with its offset.
+    PreviousIncarnation = "previous_incarnation", Event;
     /// SACK edges translated, two for each block.
     SackEdgesTranslated = "sack_edges_translated", Event;
     /// SYNs and SYN-ACKs of guarded hosts.
@@ -58,7 +60,7 @@ counters! {
     SynRewritten = "syn_rewritten", Event;
     /// Retransmitted SYNs: the same sequence number while the flow is half-open.
     SynRetransmit = "syn_retransmit", Event;
-    /// SYNs that would have been rewritten, were the mode not observe.
+    /// SYNs that would have been rewritten, were the mode not observe or the instance draining.
     SynWouldRewrite = "syn_would_rewrite", Event;
     /// SYNs on flows that are established: they change nothing.
     SynOnLiveFlow = "syn_on_live_flow", Event;
@@ -80,8 +82,14 @@ counters! {
     PassBadHeader = "pass_bad_header", Outcome;
     /// Passed: a fragment without the TCP header.
     PassFragment = "pass_fragment", Outcome;
-    /// Passed: not TCP.
+    /// Passed: the first fragment of a segment, too short to hold the TCP header.
+    PassShortFragment = "pass_short_fragment", Outcome;
+    /// Passed: neither TCP nor ICMP.
     PassNotTcp = "pass_not_tcp", Outcome;
+    /// Passed: ICMP that quotes no segment of a translated flow.
+    PassIcmp = "pass_icmp", Outcome;
+    /// Passed: an ICMP error that is itself a fragment.
+    PassIcmpFragment = "pass_icmp_fragment", Outcome;
     /// Passed: more IPv6 extension headers than are walked.
     PassExtensionHeaders = "pass_extension_headers", Outcome;
     /// Passed: signed by an IP Authentication Header.

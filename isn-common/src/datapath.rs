@@ -1,13 +1,15 @@
 //! The journey of one packet, the same at every hook and in every test.
 
 use crate::{
-    abi::flow::{Flow, Phase, Word},
+    abi::flow::{Control, Phase, Record},
     connection,
     counter::Counter,
     flow::Direction,
     headers::ethernet::{self, Ethernet, IPV4, IPV6},
+    icmp,
     opening::Syn,
     packet::Packet,
+    previous::Numbers,
     segment::{Family, Segment},
     settle::Settled,
     tcp::seq::Offset,
@@ -25,6 +27,8 @@ pub enum Step {
     Ipv6,
     /// It carries a SYN: [`opening`] must look at it, from the start.
     Opening,
+    /// It is ICMP: [`icmp::error`] must look at it, from the start.
+    Icmp,
 }
 
 /// The whole journey of one packet, counted.
@@ -39,8 +43,10 @@ where
     let verdict = match first_look(packet, world, direction) {
         Step::Done(verdict) => verdict,
         Step::Opening => opening::<[u8; 4], P, W>(packet, world, direction),
+        Step::Icmp => icmp::error::<[u8; 4], P, W>(packet, world, direction),
         Step::Ipv6 => match established::<[u8; 16], P, W>(packet, world, direction) {
             Step::Done(verdict) => verdict,
+            Step::Icmp => icmp::error::<[u8; 16], P, W>(packet, world, direction),
             Step::Opening | Step::Ipv6 => opening::<[u8; 16], P, W>(packet, world, direction),
         },
     };
@@ -88,10 +94,14 @@ fn follow<A: Family, P: Packet, W: Tables<A>>(
 ) -> Step {
     let (key, segment) = match A::locate(packet, link, direction) {
         Ok(located) => located,
+        Err(PassReason::Icmp) => return Step::Icmp,
         Err(reason) => return Step::Done(Verdict::Pass(reason)),
     };
     if segment.flags.opens() {
         return Step::Opening;
+    }
+    if !segment.is_whole {
+        return Step::Done(short_fragment::<A, W>(world, &key));
     }
     Step::Done(match direction {
         Direction::Outbound => from_host(packet, world, &key, &segment),
@@ -129,18 +139,33 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     if let Some(flow) = world.translated(key) {
-        let offset = flow.offset();
-        if answers_for_closed_port(&flow, segment, offset) {
+        let record = flow.record();
+        if answers_for_closed_port(&record, segment) {
             return Verdict::Pass(PassReason::ClosedPort);
         }
-        connection::outbound(&flow, segment, offset, world.now());
-        return send(packet, segment, offset);
+        if record.control().has(Control::PREVIOUS)
+            && let Some(offset) = world.late_offset(key, &Numbers::of(segment))
+        {
+            world.count(Counter::PreviousIncarnation, 1);
+            return send(packet, segment, offset);
+        }
+        connection::outbound(&*flow, &record, segment, world.now());
+        return send(packet, segment, record.offset());
     }
     if let Some(flow) = world.history(key) {
-        connection::outbound(&flow, segment, Offset(0), world.now());
+        connection::outbound(&*flow, &flow.record(), segment, world.now());
         return Verdict::Pass(PassReason::OffsetZero);
     }
     Verdict::Pass(PassReason::NoFlow)
+}
+
+/// A first fragment that is too short for the TCP header could only be half translated (S13).
+#[inline(always)]
+fn short_fragment<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> Verdict {
+    match world.translated(key) {
+        Some(flow) if flow.offset() != Offset(0) => Verdict::Drop(DropReason::Untranslatable),
+        _ => Verdict::Pass(PassReason::ShortFragment),
+    }
 }
 
 /// Writes the wire's sequence number, unless it is the host's.
@@ -156,16 +181,15 @@ fn send<P: Packet>(packet: &mut P, segment: &Segment, offset: Offset) -> Verdict
 }
 
 /// A host without a connection resets what it gets with sequence number 0 (RFC 9293 section
-/// 3.10.7.1), which is then no number of this incarnation (S9).
+/// 3.10.7.1), which is then no number of this incarnation (S9). A reset of the connection itself
+/// stands at what the host sends next.
 #[inline(always)]
-fn answers_for_closed_port<W: Word>(flow: &Flow<W>, segment: &Segment, offset: Offset) -> bool {
-    segment.flags.rst() && segment.flags.ack() && segment.sequence.0 == 0 && {
-        let record = flow.record();
-        let wire = segment.sequence.to_wire(offset);
-        let behind = record.high_water().beyond(wire);
-        let sent = record.high_water().beyond(record.wire_isn());
-        record.control().phase() == Phase::Closed || behind > sent
-    }
+fn answers_for_closed_port(record: &Record, segment: &Segment) -> bool {
+    segment.flags.rst()
+        && segment.flags.ack()
+        && segment.sequence.0 == 0
+        && (record.control().phase() == Phase::Closed
+            || segment.sequence.to_wire(record.offset()) != record.high_water())
 }
 
 #[inline(always)]
@@ -252,6 +276,10 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
     match world.settle(key, &Syn::read(segment, options)) {
         Settled::Offset(offset) => send(packet, segment, offset),
+        Settled::Rewritten(offset) => {
+            world.rewrote(key, segment.sequence, segment.sequence.to_wire(offset));
+            send(packet, segment, offset)
+        }
         Settled::Pass(reason) => Verdict::Pass(reason),
         Settled::Drop(reason) => Verdict::Drop(reason),
     }

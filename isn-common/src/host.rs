@@ -12,7 +12,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use crate::{
     abi::{
-        flow::{Flow, Record, Word},
+        flow::{Flow, Previous, Record, Word},
         policy::Policy,
         settings::Settings,
     },
@@ -169,6 +169,8 @@ pub struct Memory {
     pub history_v4: Table<Key4>,
     /// IPv6 flows with offset 0.
     pub history_v6: Table<Key6>,
+    previous_v4: RefCell<HashMap<Key4, Previous>>,
+    previous_v6: RefCell<HashMap<Key6, Previous>>,
     settings: Settings,
     policies: Vec<Prefix>,
     now: Cell<Tick>,
@@ -184,6 +186,8 @@ impl Memory {
             translated_v6: Table::new(),
             history_v4: Table::new(),
             history_v6: Table::new(),
+            previous_v4: RefCell::default(),
+            previous_v6: RefCell::default(),
             settings,
             policies: Vec::new(),
             now: Cell::default(),
@@ -252,7 +256,7 @@ impl World for Memory {
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $translated:ident, $history:ident) => {
+    ($address:ty, $key:ty, $translated:ident, $history:ident, $previous:ident) => {
         impl Tables<$address> for Memory {
             fn translated(&self, key: &$key) -> Option<Shared> {
                 self.$translated.get(key)
@@ -270,6 +274,14 @@ macro_rules! tables {
                 self.$history.insert(key, record)
             }
 
+            fn previous(&self, key: &$key) -> Option<Previous> {
+                self.$previous.borrow().get(key).copied()
+            }
+
+            fn set_previous(&self, key: &$key, previous: &Previous) {
+                self.$previous.borrow_mut().insert(*key, *previous);
+            }
+
             fn policy(&self, host: $address) -> Option<&Policy> {
                 self.longest(&host)
             }
@@ -277,5 +289,5 @@ macro_rules! tables {
     };
 }
 
-tables!([u8; 4], Key4, translated_v4, history_v4);
-tables!([u8; 16], Key6, translated_v6, history_v6);
+tables!([u8; 4], Key4, translated_v4, history_v4, previous_v4);
+tables!([u8; 16], Key6, translated_v6, history_v6, previous_v6);

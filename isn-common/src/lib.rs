@@ -24,9 +24,11 @@ pub mod flow;
 pub mod headers;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
+pub mod icmp;
 pub mod isn;
 pub mod opening;
 pub mod packet;
+pub mod previous;
 pub mod segment;
 pub mod settle;
 pub mod siphash;

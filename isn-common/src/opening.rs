@@ -137,8 +137,11 @@ pub fn decide(
 }
 
 fn moved(wire: Seq, reason: Reason, syn: &Syn, mode: Mode, around: &Circumstances) -> Decision {
-    if mode == Mode::Observe || around.draining {
+    if mode == Mode::Observe {
         return Decision::untouched(Reason::Observed, Counter::SynWouldRewrite);
+    }
+    if around.draining {
+        return Decision::untouched(Reason::Draining, Counter::SynWouldRewrite);
     }
     Decision::Open {
         offset: wire.offset_from(syn.isn),
@@ -147,33 +150,37 @@ fn moved(wire: Seq, reason: Reason, syn: &Syn, mode: Mode, around: &Circumstance
     }
 }
 
-/// The entry of an incarnation that `syn` opens with `offset`. What the peer's SYN said before is
-/// taken from `before`, the flow's control bits so far.
+/// What a SYN with another ISN leaves of a half-open incarnation, and a SYN-ACK of what the peer's
+/// SYN has said.
+const KEPT: u32 = Control::PEER_SEEN | Control::PEER_AUTH | Control::PEER_SCALES | Control::SHIFT;
+
+/// The entry of an incarnation that `syn` opens with `offset`, where `before` is the flow's entry so
+/// far, [`Record::EMPTY`] if there was none.
 #[must_use]
 #[inline(always)]
-pub fn opened(
-    syn: &Syn,
-    offset: Offset,
-    reason: Reason,
-    before: Control,
-    peer_next: Seq,
-    now: Tick,
-) -> Record {
+pub fn opened(syn: &Syn, offset: Offset, reason: Reason, before: &Record, now: Tick) -> Record {
+    let resent = reason == Reason::Resent;
     let mut kept = 0;
-    if syn.passive || reason == Reason::Resent {
-        kept = before.0
-            & (Control::PEER_SEEN | Control::PEER_AUTH | Control::PEER_SCALES | Control::SHIFT);
+    if syn.passive || resent {
+        kept = before.control().0 & KEPT;
+    }
+    if resent {
+        kept |= before.control().0 & Control::PREVIOUS;
     }
     let mut control = Control(kept).with(Control::HOST_SYN).with_reason(reason);
     if syn.passive {
         control = control.with(Control::PASSIVE);
     }
     control = with_host_scale(control, syn);
-    let high_water = syn.isn.to_wire(offset).advanced(syn.length);
+    let mut high_water = syn.isn.to_wire(offset).advanced(syn.length);
+    if resent {
+        // The peer may hold data of the first SYN.
+        high_water = high_water.or_later(before.high_water());
+    }
     Record {
         identity: pack(offset.0, syn.isn.0),
         sent: pack(high_water.0, now.0),
-        received: pack(high_water.0, peer_next.0),
+        received: pack(high_water.0, before.peer_next().0),
         life: pack(control.0, now.0),
     }
 }

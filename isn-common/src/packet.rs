@@ -1,7 +1,14 @@
 //! The one door to a packet's octets. Each hook implements it once, and those are the only places
 //! where packet memory is touched.
 
-use crate::{checksum::Change, tcp::options::SynOptions};
+use crate::{
+    checksum::Change,
+    tcp::{
+        options::SynOptions,
+        sack::{self, Moved},
+        seq::Offset,
+    },
+};
 
 /// A frame that begins with its Ethernet header.
 ///
@@ -36,6 +43,21 @@ pub trait Packet {
         Self: Sized,
     {
         SynOptions::read(self, start, end)
+    }
+
+    /// Takes `offset` from the edges of the SACK options from `start` up to `end`, in the segment
+    /// whose header begins at `tcp`. Like [`Packet::syn_options`], in a function of its own.
+    fn sack_to_host(
+        &mut self,
+        start: usize,
+        end: usize,
+        tcp: usize,
+        offset: Offset,
+    ) -> Option<Moved>
+    where
+        Self: Sized,
+    {
+        sack::to_host(self, start, end, tcp, offset)
     }
 
     /// Brings the checksum field at `at` up to date with a change of octets that it covers

@@ -5,7 +5,7 @@ use crate::{
     headers::{
         ethernet::Ethernet,
         ipv4, ipv6,
-        tcp::{CHECKSUM, SHORTEST},
+        tcp::{CHECKSUM, PROTOCOL, SHORTEST},
     },
     packet::Packet,
     tcp::{flags::Flags, seq::Seq},
@@ -23,6 +23,9 @@ pub struct Segment {
     pub payload_at: usize,
     /// Octets of data.
     pub payload_length: u32,
+    /// Whether the whole TCP header is there. It is not in a tiny first fragment (RFC 1858), of
+    /// which only the ports are known and everything else is 0.
+    pub is_whole: bool,
     /// Sequence number as it stands in the frame.
     pub sequence: Seq,
     /// Acknowledgment field as it stands in the frame; significant only with ACK.
@@ -81,8 +84,8 @@ macro_rules! family {
                 link: Ethernet,
                 direction: Direction,
             ) -> Result<Located<Self>, PassReason> {
-                let ip = $header::read(packet, link.payload_at)?;
-                let segment = read(packet, ip.payload_at, ip.payload_length)?;
+                let ip = $header::read::<{ PROTOCOL }, P>(packet, link.payload_at)?;
+                let segment = read(packet, ip.payload_at, ip.payload_length, ip.is_fragment)?;
                 let (source, destination) = (ip.source_at, ip.destination_at);
                 let (host, peer, host_port, peer_port) = match direction {
                     Direction::Outbound => (
@@ -120,23 +123,55 @@ family!([u8; 4], Key4, ipv4);
 family!([u8; 16], Key6, ipv6);
 
 #[inline(always)]
-fn read<P: Packet>(packet: &P, at: usize, length: u32) -> Result<Segment, PassReason> {
+fn read<P: Packet>(
+    packet: &P,
+    at: usize,
+    length: u32,
+    is_fragment: bool,
+) -> Result<Segment, PassReason> {
+    if is_fragment && (length as usize) < SHORTEST {
+        return stub(packet, at);
+    }
     let h: [u8; SHORTEST] = packet.load(at).ok_or(PassReason::Truncated)?;
     let header_length = ((h[12] >> 4) as usize).wrapping_mul(4);
     #[allow(clippy::cast_possible_truncation, reason = "at most 60")]
     let header = header_length as u32;
     if header_length < SHORTEST || header > length {
-        return Err(PassReason::BadHeader);
+        return if is_fragment {
+            stub(packet, at)
+        } else {
+            Err(PassReason::BadHeader)
+        };
     }
     Ok(Segment {
         at,
         payload_at: at.wrapping_add(header_length),
         payload_length: length.wrapping_sub(header),
+        is_whole: true,
         sequence: Seq(u32::from_be_bytes([h[4], h[5], h[6], h[7]])),
         acknowledgment: Seq(u32::from_be_bytes([h[8], h[9], h[10], h[11]])),
         flags: Flags(h[13]),
         window: u16::from_be_bytes([h[14], h[15]]),
         source_port: [h[0], h[1]],
         destination_port: [h[2], h[3]],
+    })
+}
+
+/// What a first fragment tells that is too short for the header: an IP fragment holds 8 octets at
+/// least, so the ports are there.
+#[inline(always)]
+fn stub<P: Packet>(packet: &P, at: usize) -> Result<Segment, PassReason> {
+    let [s0, s1, d0, d1] = packet.load(at).ok_or(PassReason::Truncated)?;
+    Ok(Segment {
+        at,
+        payload_at: at,
+        payload_length: 0,
+        is_whole: false,
+        sequence: Seq(0),
+        acknowledgment: Seq(0),
+        flags: Flags(0),
+        window: 0,
+        source_port: [s0, s1],
+        destination_port: [d0, d1],
     })
 }

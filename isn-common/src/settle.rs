@@ -6,7 +6,7 @@
 
 use crate::{
     abi::{
-        flow::{Control, Flow, Reason, Record, Word, pack},
+        flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack},
         settings::{OnFull, Settings},
     },
     counter::Counter,
@@ -16,6 +16,7 @@ use crate::{
         options::SynOptions,
         seq::{Offset, Seq},
     },
+    tick::Tick,
     verdict::{DropReason, PassReason},
     world::{Insertion, Tables},
 };
@@ -23,8 +24,10 @@ use crate::{
 /// What became of a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It leaves with this offset.
+    /// It leaves with this offset, which is 0 or was decided before.
     Offset(Offset),
+    /// It leaves with this offset, decided now.
+    Rewritten(Offset),
     /// It is not of a flow that is followed.
     Pass(PassReason),
     /// It must not leave.
@@ -38,12 +41,14 @@ impl Settled {
     const DROP_CONTENDED: u64 = 2 << 32;
     const PASS_NOT_GUARDED: u64 = 3 << 32;
     const PASS_ODD_ADDRESS: u64 = 4 << 32;
+    const REWRITTEN: u64 = 5 << 32;
 
     /// As one number, and back: what a BPF function can return.
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         match self {
             Self::Offset(offset) => offset.0 as u64,
+            Self::Rewritten(offset) => Self::REWRITTEN | offset.0 as u64,
             Self::Drop(DropReason::TableFull) => Self::DROP_TABLE_FULL,
             Self::Drop(DropReason::Contended | DropReason::Untranslatable) => Self::DROP_CONTENDED,
             Self::Pass(PassReason::OddAddress) => Self::PASS_ODD_ADDRESS,
@@ -63,6 +68,7 @@ impl Settled {
             Self::DROP_CONTENDED => Self::Drop(DropReason::Contended),
             Self::PASS_NOT_GUARDED => Self::Pass(PassReason::NotGuarded),
             Self::PASS_ODD_ADDRESS => Self::Pass(PassReason::OddAddress),
+            _ if bits >= Self::REWRITTEN => Self::Rewritten(Offset(bits as u32)),
             _ => Self::Offset(Offset(bits as u32)),
         }
     }
@@ -158,8 +164,7 @@ fn first<A: Address, W: Tables<A>>(
     } else {
         (Reason::New, Counter::SynSafe)
     };
-    let none = Control::default();
-    let record = opening::opened(syn, Offset(0), reason, none, Seq(0), around.now);
+    let record = opening::opened(syn, Offset(0), reason, &Record::EMPTY, around.now);
     match world.insert_history(key, &record) {
         Insertion::Done => world.count(Counter::HistoryInserted, 1),
         Insertion::Exists => return None,
@@ -228,8 +233,7 @@ fn apply<A: Address, W: Tables<A>>(
     let (mut offset, mut reason, mut event) = match decision {
         Decision::Continue(event) => {
             count::<A, W>(world, around, event);
-            let control = opening::with_host_scale(record.control(), syn);
-            flow.life.store(pack(control.0, around.now.0));
+            go_on(flow, record, syn, around.now);
             return Some(Settled::Offset(record.offset()));
         }
         Decision::Open {
@@ -238,14 +242,17 @@ fn apply<A: Address, W: Tables<A>>(
             event,
         } => (offset, reason, event),
     };
-    let (before, peer_next) = (record.control(), record.peer_next());
-    let mut opened = opening::opened(syn, offset, reason, before, peer_next, around.now);
+    let mut opened = opening::opened(syn, offset, reason, record, around.now);
+    if let Some(previous) = succeeded(record, offset, reason, around.now) {
+        world.set_previous(key, &previous);
+        opened.life |= u64::from(Control::PREVIOUS);
+    }
     if offset != Offset(0) && !is_translated {
         match world.insert_translated(key, &opened) {
             Insertion::Done => {
                 count::<A, W>(world, around, event);
                 flow.life.store(record.life | u64::from(Control::MOVED));
-                return Some(Settled::Offset(offset));
+                return Some(Settled::Rewritten(offset));
             }
             Insertion::Exists => return None,
             Insertion::Full => {
@@ -259,13 +266,44 @@ fn apply<A: Address, W: Tables<A>>(
                     return Some(Settled::Drop(DropReason::TableFull));
                 }
                 (offset, reason) = (Offset(0), Reason::TableFull);
-                opened = opening::opened(syn, offset, reason, before, peer_next, around.now);
+                opened = opening::opened(syn, offset, reason, record, around.now);
             }
         }
     }
     count::<A, W>(world, around, event);
     publish(flow, &opened);
-    Some(Settled::Offset(offset))
+    Some(if offset == Offset(0) {
+        Settled::Offset(offset)
+    } else {
+        Settled::Rewritten(offset)
+    })
+}
+
+/// Takes note of a SYN that belongs to the incarnation there is, and ends the claim. A repeated SYN
+/// may carry data that the first did not (RFC 7413), or leave its options away.
+#[inline(always)]
+fn go_on<W: Word>(flow: &Flow<W>, record: &Record, syn: &Syn, now: Tick) {
+    let mut control = record.control();
+    if control.phase() == Phase::HalfOpen {
+        control = opening::with_host_scale(control, syn);
+        let end = record.wire_isn().advanced(syn.length);
+        let mark = record.high_water().or_later(end);
+        flow.sent.store(pack(mark.0, record.opened().0));
+    }
+    flow.life.store(pack(control.0, now.0));
+}
+
+/// What late segments of the incarnation in `record` will need, if the next one has another offset.
+/// An unanswered SYN has none: to the peer, the next one is the same (S5). Nor has what is forgotten.
+#[inline(always)]
+fn succeeded(record: &Record, offset: Offset, reason: Reason, now: Tick) -> Option<Previous> {
+    let has_late = !matches!(reason, Reason::New | Reason::Resent);
+    (has_late && record.offset() != offset).then(|| Previous {
+        offset: record.offset().0,
+        high_water: record.high_water().0,
+        ended: now.0,
+        padding: 0,
+    })
 }
 
 /// Counts a SYN and what became of it, if the policy guards its sender.
@@ -294,5 +332,27 @@ fn jump<A: Address>(key: &A::Key, record: &Record, syn: &Syn, settings: &Setting
     #[allow(clippy::cast_possible_truncation, reason = "any 32 of the 64 bits")]
     {
         key.digest(settings.secret, marks) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_settlement_survives_the_way_through_one_number() {
+        let offsets = [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX].map(Offset);
+        let settled = offsets
+            .iter()
+            .flat_map(|offset| [Settled::Offset(*offset), Settled::Rewritten(*offset)])
+            .chain([
+                Settled::Pass(PassReason::NotGuarded),
+                Settled::Pass(PassReason::OddAddress),
+                Settled::Drop(DropReason::TableFull),
+                Settled::Drop(DropReason::Contended),
+            ]);
+        for settled in settled {
+            assert_eq!(Settled::from_bits(settled.to_bits()), settled);
+        }
     }
 }

@@ -30,12 +30,11 @@ pub fn inbound<P: Packet>(packet: &mut P, segment: &Segment, offset: Offset) -> 
     let host = segment.acknowledgment.to_host(offset);
     let mut change = Change::NONE.with_word(segment.acknowledgment.0, host.0);
     let mut edges = 0;
-    if let Some(option) = sack::find(packet, segment.options_at(), segment.payload_at) {
-        change = change.with(option.to_host(packet, segment.at, offset)?);
-        #[allow(clippy::cast_possible_truncation, reason = "at most 8")]
-        {
-            edges = (option.blocks as u32).wrapping_mul(2);
-        }
+    let (start, end) = (segment.options_at(), segment.payload_at);
+    if sack::may_hold(packet, start, end) {
+        let moved = packet.sack_to_host(start, end, segment.at, offset)?;
+        change = change.with(moved.change);
+        edges = moved.edges;
     }
     packet.store(
         segment.at.wrapping_add(ACKNOWLEDGMENT),

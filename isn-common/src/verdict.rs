@@ -11,6 +11,8 @@ pub enum Verdict {
     TranslatedOut,
     /// Acknowledgments of the host's numbers were translated, and the packet goes on.
     TranslatedIn,
+    /// The segment that an ICMP error quotes was translated back, and the error goes on.
+    IcmpTranslated,
     /// The packet ends here.
     Drop(DropReason),
 }
@@ -23,6 +25,7 @@ impl Verdict {
             Self::Pass(reason) => reason.counter(),
             Self::TranslatedOut => Counter::PacketsTranslatedOut,
             Self::TranslatedIn => Counter::PacketsTranslatedIn,
+            Self::IcmpTranslated => Counter::IcmpTranslated,
             Self::Drop(reason) => reason.counter(),
         }
     }
@@ -41,8 +44,14 @@ pub enum PassReason {
     BadHeader,
     /// A fragment other than the first: it has no TCP header.
     Fragment,
-    /// Not TCP.
+    /// The first fragment of a segment, too short to hold the TCP header.
+    ShortFragment,
+    /// Not TCP, and no ICMP error either.
     NotTcp,
+    /// ICMP that quotes no segment of a translated flow.
+    Icmp,
+    /// An ICMP error that is itself a fragment.
+    IcmpFragment,
     /// More IPv6 extension headers than are walked.
     ExtensionHeaders,
     /// Signed by an IP Authentication Header.
@@ -82,7 +91,10 @@ impl PassReason {
             Self::Truncated => Counter::PassTruncated,
             Self::BadHeader => Counter::PassBadHeader,
             Self::Fragment => Counter::PassFragment,
+            Self::ShortFragment => Counter::PassShortFragment,
             Self::NotTcp => Counter::PassNotTcp,
+            Self::Icmp => Counter::PassIcmp,
+            Self::IcmpFragment => Counter::PassIcmpFragment,
             Self::ExtensionHeaders => Counter::PassExtensionHeaders,
             Self::IpAuthentication => Counter::PassIpAuthentication,
             Self::NoFlow => Counter::PassNoFlow,

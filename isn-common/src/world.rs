@@ -6,15 +6,19 @@ use core::ops::Deref;
 
 use crate::{
     abi::{
-        flow::{Flow, Record, Word},
+        flow::{Flow, Previous, Record, Word},
         policy::Policy,
         settings::Settings,
     },
     counter::Counter,
     flow::Address,
     opening::Syn,
+    previous::{self, Numbers},
     settle::{self, Settled},
-    tcp::{options::SynOptions, seq::Seq},
+    tcp::{
+        options::SynOptions,
+        seq::{Offset, Seq},
+    },
     tick::Tick,
 };
 
@@ -49,12 +53,28 @@ pub trait Tables<A: Address>: World + Sized {
     /// Adds a flow with offset 0 unless there is one under `key`.
     fn insert_history(&self, key: &A::Key, record: &Record) -> Insertion;
 
+    /// The incarnation before the one in the flow's record, if it had another offset.
+    fn previous(&self, key: &A::Key) -> Option<Previous>;
+
+    /// Remembers the incarnation before, whatever was remembered.
+    fn set_previous(&self, key: &A::Key, previous: &Previous);
+
     /// The policy of the longest guarded prefix that covers `host`.
     fn policy(&self, host: A) -> Option<&Policy>;
+
+    /// Hears of a SYN that leaves with another number than the host's, once an opening.
+    fn rewrote(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq) {
+        let _ = (key, host_isn, wire_isn);
+    }
 
     /// [`settle::settle`]. A world may do this in a function of its own.
     fn settle(&self, key: &A::Key, syn: &Syn) -> Settled {
         settle::settle(self, key, syn)
+    }
+
+    /// [`previous::late_offset`]. A world may do this in a function of its own.
+    fn late_offset(&self, key: &A::Key, segment: &Numbers) -> Option<Offset> {
+        previous::late_offset(self, key, segment)
     }
 
     /// [`settle::await_answer`]. A world may do this in a function of its own.

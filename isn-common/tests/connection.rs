@@ -6,11 +6,7 @@ use isn_common::{
     abi::flow::{Control, Flow, Phase, Record, pack},
     connection::{inbound, outbound, peer_syn},
     segment::Segment,
-    tcp::{
-        flags::Flags,
-        options::SynOptions,
-        seq::{Offset, Seq},
-    },
+    tcp::{flags::Flags, options::SynOptions, seq::Seq},
     tick::Tick,
 };
 
@@ -40,6 +36,7 @@ fn segment(flags: u8, sequence: u32, acknowledgment: u32, window: u16, data: u32
         at: 34,
         payload_at: 54,
         payload_length: data,
+        is_whole: true,
         sequence: Seq(sequence),
         acknowledgment: Seq(acknowledgment),
         flags: Flags(flags),
@@ -51,7 +48,7 @@ fn segment(flags: u8, sequence: u32, acknowledgment: u32, window: u16, data: u32
 
 fn after_outbound(control: u32, segment: &Segment) -> Record {
     let flow = flow(control);
-    outbound(&flow, segment, Offset(900), NOW);
+    outbound(&flow, &flow.record(), segment, NOW);
     flow.record()
 }
 
@@ -183,8 +180,8 @@ fn two_fins_close_and_one_does_not() {
     let flow = flow(ESTABLISHED);
     outbound(
         &flow,
+        &flow.record(),
         &segment(ACK | Flags::FIN, 9_100, 50_000, 0, 0),
-        Offset(900),
         NOW,
     );
     assert_eq!(flow.record().control().phase(), Phase::Closing);
@@ -228,7 +225,12 @@ fn s21_resets_and_fins_of_the_peer_count_only_near_its_last_octet() {
 #[test]
 fn a_host_that_speaks_on_was_not_reset_by_the_peer() {
     let flow = flow(ESTABLISHED | Control::PEER_RST);
-    outbound(&flow, &segment(ACK, 9_100, 50_000, 0, 0), Offset(900), NOW);
+    outbound(
+        &flow,
+        &flow.record(),
+        &segment(ACK, 9_100, 50_000, 0, 0),
+        NOW,
+    );
     assert_eq!(flow.record().control().phase(), Phase::Established);
 }
 
@@ -237,8 +239,8 @@ fn only_new_data_revokes_a_reset_of_the_host() {
     let flow = flow(ESTABLISHED | Control::HOST_RST);
     outbound(
         &flow,
+        &flow.record(),
         &segment(ACK, 9_000, 50_000, 0, 100),
-        Offset(900),
         NOW,
     );
     assert_eq!(
@@ -248,8 +250,8 @@ fn only_new_data_revokes_a_reset_of_the_host() {
     );
     outbound(
         &flow,
+        &flow.record(),
         &segment(ACK, 9_100, 50_000, 0, 100),
-        Offset(900),
         NOW,
     );
     assert_eq!(
@@ -276,7 +278,12 @@ fn the_marks_wrap_with_the_sequence_space() {
     flow.received
         .store(pack(500, 50_000), std::sync::atomic::Ordering::Relaxed);
     let host = (u32::MAX - 10).wrapping_sub(900);
-    outbound(&flow, &segment(ACK, host, 50_000, 0, 100), Offset(900), NOW);
+    outbound(
+        &flow,
+        &flow.record(),
+        &segment(ACK, host, 50_000, 0, 100),
+        NOW,
+    );
     assert_eq!(flow.record().high_water(), Seq(89));
     inbound(&flow, &segment(ACK, 50_000, 89, 1_000, 0), NOW);
     assert_eq!(flow.record().right_edge(), Seq(1_089));
@@ -288,8 +295,8 @@ fn a_flow_is_noted_alive_twice_a_second_and_not_with_every_packet() {
         let flow = flow(ESTABLISHED);
         outbound(
             &flow,
+            &flow.record(),
             &segment(ACK, 9_100, 50_000, 0, 0),
-            Offset(900),
             Tick(NOW.0 + later),
         );
         flow.record().last_seen()

@@ -219,7 +219,7 @@ fn s20_while_draining_no_offset_is_made() {
         draining: true,
         ..MONOTONIC
     };
-    let expected = untouched(Reason::Observed, Counter::SynWouldRewrite);
+    let expected = untouched(Reason::Draining, Counter::SynWouldRewrite);
     assert_eq!(decision(&flow(CLOSED, 0, 10), &syn(7), &draining), expected);
     assert_eq!(
         decision(&flow(HALF_OPEN, 9, 10), &syn(7), &draining),
@@ -273,14 +273,7 @@ fn an_opened_flow_starts_behind_its_syn_and_knows_the_peers_scale_if_it_answers(
         options,
         ..syn(u32::MAX)
     };
-    let record = opened(
-        &answer,
-        Offset(1),
-        Reason::New,
-        before.control(),
-        Seq(100),
-        NOW,
-    );
+    let record = opened(&answer, Offset(1), Reason::New, &before, NOW);
     assert_eq!(record.wire_isn(), Seq(0));
     assert_eq!(record.high_water(), Seq(1));
     assert_eq!(record.right_edge(), Seq(1));
@@ -289,13 +282,6 @@ fn an_opened_flow_starts_behind_its_syn_and_knows_the_peers_scale_if_it_answers(
     assert_eq!(record.control().phase().name(), "half-open");
     assert_eq!(record.control().reason(), Some(Reason::New));
 
-    let unscaled = opened(
-        &syn(5),
-        Offset(0),
-        Reason::Safe,
-        before.control(),
-        Seq(100),
-        NOW,
-    );
+    let unscaled = opened(&syn(5), Offset(0), Reason::Safe, &before, NOW);
     assert_eq!(unscaled.control().peer_shift(), 0, "a SYN starts over");
 }

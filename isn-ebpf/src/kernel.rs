@@ -2,18 +2,27 @@
 
 use core::ops::Deref;
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_NOEXIST},
+    helpers::bpf_ktime_get_coarse_ns,
+    maps::lpm_trie::Key,
+};
+use aya_log_ebpf::debug;
 use isn_common::{
     abi::{
-        flow::{Flow, Record},
+        flow::{Flow, Previous, Record},
         policy::Policy,
         settings::Settings,
     },
     counter::Counter,
     flow::{Key4, Key6},
     opening::Syn,
+    previous::{self, Numbers},
     settle::{self, Settled},
-    tcp::{options::SynOptions, seq::Seq},
+    tcp::{
+        options::SynOptions,
+        seq::{Offset, Seq},
+    },
     tick::Tick,
     verdict::PassReason,
     world::{Insertion, Tables, World},
@@ -22,8 +31,8 @@ use isn_common::{
 use crate::{
     hide::hide,
     maps::{
-        COUNTERS, HISTORY_V4, HISTORY_V6, POLICY_V4, POLICY_V6, SETTINGS, TRANSLATED_V4,
-        TRANSLATED_V6,
+        COUNTERS, HISTORY_V4, HISTORY_V6, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SETTINGS,
+        TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -92,9 +101,13 @@ fn as_flow(record: &Record) -> &Flow<KernelWord> {
     unsafe { &*core::ptr::from_ref(record).cast() }
 }
 
+/// Set beside the offset of a late segment, whose every value is an ordinary one.
+const LATE: u64 = 1 << 32;
+
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $policy:ident,
-     $settle:ident, $await_answer:ident) => {
+    ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $previous:ident, $policy:ident,
+     $settle:ident, $late_offset:ident, $await_answer:ident,
+     $log_rewrite:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
@@ -117,6 +130,18 @@ macro_rules! tables {
             }
 
             #[inline(always)]
+            fn previous(&self, key: &$key) -> Option<Previous> {
+                // SAFETY: a copy of plain integers, which may be replaced but not torn into pointers.
+                unsafe { $previous.get(key) }.copied()
+            }
+
+            #[inline(always)]
+            fn set_previous(&self, key: &$key, previous: &Previous) {
+                // Without room, a late segment keeps the new offset: a risk, not a failure.
+                let _ = $previous.insert(key, previous, BPF_ANY.into());
+            }
+
+            #[inline(always)]
             fn policy(&self, host: $address) -> Option<&Policy> {
                 $policy.get(Key::new($bits, host))
             }
@@ -124,6 +149,18 @@ macro_rules! tables {
             #[inline(always)]
             fn settle(&self, key: &$key, syn: &Syn) -> Settled {
                 Settled::from_bits($settle(key, syn))
+            }
+
+            #[inline(always)]
+            fn late_offset(&self, key: &$key, segment: &Numbers) -> Option<Offset> {
+                let [numbers, length] = segment.to_words();
+                let found = $late_offset(key, numbers, length);
+                (found & LATE != 0).then_some(Offset(found as u32))
+            }
+
+            #[inline(always)]
+            fn rewrote(&self, key: &$key, host_isn: Seq, wire_isn: Seq) {
+                $log_rewrite(key, host_isn.0, wire_isn.0);
             }
 
             #[inline(always)]
@@ -143,6 +180,41 @@ macro_rules! tables {
                 }
                 _ => Settled::Pass(PassReason::NotGuarded).to_bits(),
             }
+        }
+
+        /// A function of its own for the verifier and the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $late_offset(key: *const $key, numbers: u64, length: u64) -> u64 {
+            // SAFETY: as above.
+            let Some(key) = (unsafe { key.as_ref() }) else {
+                return 0;
+            };
+            let segment = Numbers::from_words([numbers, length]);
+            match previous::late_offset::<$address, _>(&Kernel, key, &segment) {
+                Some(offset) => LATE | u64::from(offset.0),
+                None => 0,
+            }
+        }
+
+        /// A function of its own for the stack. Silent unless user space asked for this level.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $log_rewrite(key: *const $key, host_isn: u32, wire_isn: u32) -> u32 {
+            // SAFETY: as above.
+            if let Some(key) = unsafe { key.as_ref() } {
+                debug!(
+                    (),
+                    "SYN {:i}:{} to {:i}:{}: {} leaves as {}",
+                    $printable(key.host),
+                    u16::from_be_bytes(key.host_port),
+                    $printable(key.peer),
+                    u16::from_be_bytes(key.peer_port),
+                    host_isn,
+                    wire_isn
+                );
+            }
+            0
         }
 
         /// A function of its own for the verifier.
@@ -165,9 +237,13 @@ tables!(
     32,
     TRANSLATED_V4,
     HISTORY_V4,
+    PREVIOUS_V4,
     POLICY_V4,
     settle_v4,
-    await_answer_v4
+    late_offset_v4,
+    await_answer_v4,
+    log_rewrite_v4,
+    u32::from_be_bytes
 );
 tables!(
     [u8; 16],
@@ -175,7 +251,11 @@ tables!(
     128,
     TRANSLATED_V6,
     HISTORY_V6,
+    PREVIOUS_V6,
     POLICY_V6,
     settle_v6,
-    await_answer_v6
+    late_offset_v6,
+    await_answer_v6,
+    log_rewrite_v6,
+    core::convert::identity
 );

@@ -24,6 +24,7 @@ use aya_ebpf::{
 use isn_common::{
     datapath::{Step, established, first_look, opening},
     flow::Direction::{Inbound, Outbound},
+    icmp::error,
     verdict::Verdict,
     world::World as _,
 };
@@ -33,109 +34,150 @@ use crate::{kernel::Kernel, tc_packet::TcPacket, xdp_packet::XdpPacket};
 /// XDP, packets from hosts to peers.
 #[xdp(frags)]
 pub fn isn_xdp_out(ctx: XdpContext) -> u32 {
-    match first_look(&mut XdpPacket::new(ctx.ctx), &Kernel, Outbound) {
-        Step::Done(verdict) => xdp_action_of(verdict),
-        Step::Opening => xdp_out_syn_v4(ctx.ctx),
-        Step::Ipv6 => match xdp_out_v6(ctx.ctx) {
+    match xdp_out_v4(ctx.ctx) {
+        OPENING => xdp_out_syn_v4(ctx.ctx),
+        ICMP => xdp_out_icmp_v4(ctx.ctx),
+        IPV6 => match xdp_out_v6(ctx.ctx) {
             OPENING => xdp_out_syn_v6(ctx.ctx),
-            action => action as u32,
+            ICMP => xdp_out_icmp_v6(ctx.ctx),
+            action => action,
         },
+        action => action,
     }
 }
 
 /// XDP, packets from peers to hosts.
 #[xdp(frags)]
 pub fn isn_xdp_in(ctx: XdpContext) -> u32 {
-    match first_look(&mut XdpPacket::new(ctx.ctx), &Kernel, Inbound) {
-        Step::Done(verdict) => xdp_action_of(verdict),
-        Step::Opening => xdp_in_syn_v4(ctx.ctx),
-        Step::Ipv6 => match xdp_in_v6(ctx.ctx) {
+    match xdp_in_v4(ctx.ctx) {
+        OPENING => xdp_in_syn_v4(ctx.ctx),
+        ICMP => xdp_in_icmp_v4(ctx.ctx),
+        IPV6 => match xdp_in_v6(ctx.ctx) {
             OPENING => xdp_in_syn_v6(ctx.ctx),
-            action => action as u32,
+            ICMP => xdp_in_icmp_v6(ctx.ctx),
+            action => action,
         },
+        action => action,
     }
 }
 
 /// TC, packets from hosts to peers.
 #[classifier]
 pub fn isn_tc_out(ctx: TcContext) -> i32 {
-    match first_look(&mut TcPacket::new(ctx.skb.skb), &Kernel, Outbound) {
-        Step::Done(verdict) => tc_action_of(verdict),
-        Step::Opening => tc_out_syn_v4(ctx.skb.skb),
-        Step::Ipv6 => match tc_out_v6(ctx.skb.skb) {
+    match tc_out_v4(ctx.skb.skb) {
+        OPENING => tc_out_syn_v4(ctx.skb.skb),
+        ICMP => tc_out_icmp_v4(ctx.skb.skb),
+        IPV6 => match tc_out_v6(ctx.skb.skb) {
             OPENING => tc_out_syn_v6(ctx.skb.skb),
-            action => action as i32,
+            ICMP => tc_out_icmp_v6(ctx.skb.skb),
+            action => action.cast_signed(),
         },
+        action => action.cast_signed(),
     }
 }
 
 /// TC, packets from peers to hosts.
 #[classifier]
 pub fn isn_tc_in(ctx: TcContext) -> i32 {
-    match first_look(&mut TcPacket::new(ctx.skb.skb), &Kernel, Inbound) {
-        Step::Done(verdict) => tc_action_of(verdict),
-        Step::Opening => tc_in_syn_v4(ctx.skb.skb),
-        Step::Ipv6 => match tc_in_v6(ctx.skb.skb) {
+    match tc_in_v4(ctx.skb.skb) {
+        OPENING => tc_in_syn_v4(ctx.skb.skb),
+        ICMP => tc_in_icmp_v4(ctx.skb.skb),
+        IPV6 => match tc_in_v6(ctx.skb.skb) {
             OPENING => tc_in_syn_v6(ctx.skb.skb),
-            action => action as i32,
+            ICMP => tc_in_icmp_v6(ctx.skb.skb),
+            action => action.cast_signed(),
         },
+        action => action.cast_signed(),
     }
 }
 
-/// What the path of IPv6 returns for a SYN; no action has this number.
+/// What the fast paths return for a packet that is another path's; no action has these numbers.
 const OPENING: u32 = 0xff;
+const ICMP: u32 = 0xfe;
+const IPV6: u32 = 0xfd;
 
-/// The paths of IPv6 and of SYNs, as functions that the verifier checks by themselves, once.
-macro_rules! paths {
-    (
-        $context:ty, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
-        $established_v6:ident, $opening_v4:ident, $opening_v6:ident
-    ) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $established_v6(ctx: *mut $context) -> u32 {
-            match established::<[u8; 16], _, _>(&mut $packet::new(ctx), &Kernel, $direction) {
-                Step::Done(verdict) => $action_of(verdict) as u32,
-                Step::Opening | Step::Ipv6 => OPENING,
-            }
-        }
-
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $opening_v4(ctx: *mut $context) -> $action {
-            $action_of(opening::<[u8; 4], _, _>(
-                &mut $packet::new(ctx),
-                &Kernel,
-                $direction,
-            ))
-        }
-
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $opening_v6(ctx: *mut $context) -> $action {
-            $action_of(opening::<[u8; 16], _, _>(
-                &mut $packet::new(ctx),
-                &Kernel,
-                $direction,
-            ))
+/// A step as the number that a path returns.
+macro_rules! code {
+    ($action_of:ident, $step:expr) => {
+        match $step {
+            Step::Done(verdict) => $action_of(verdict) as u32,
+            Step::Opening => OPENING,
+            Step::Icmp => ICMP,
+            Step::Ipv6 => IPV6,
         }
     };
 }
+/// The paths, as functions that the verifier checks by themselves, once. The programs only choose
+/// between them: 512 octets of stack must do for a program and all that it calls.
+macro_rules! paths {
+    ($context:ty, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
+     $first_look:ident, $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $first_look(ctx: *mut $context) -> u32 {
+            code!($action_of, first_look(&mut $packet::new(ctx), &Kernel, $direction))
+        }
 
-paths!(xdp_md, XdpPacket, Outbound, xdp_action_of -> u32:
-    xdp_out_v6, xdp_out_syn_v4, xdp_out_syn_v6);
-paths!(xdp_md, XdpPacket, Inbound, xdp_action_of -> u32:
-    xdp_in_v6, xdp_in_syn_v4, xdp_in_syn_v6);
-paths!(__sk_buff, TcPacket, Outbound, tc_action_of -> i32:
-    tc_out_v6, tc_out_syn_v4, tc_out_syn_v6);
-paths!(__sk_buff, TcPacket, Inbound, tc_action_of -> i32:
-    tc_in_v6, tc_in_syn_v4, tc_in_syn_v6);
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $established_v6(ctx: *mut $context) -> u32 {
+            code!(
+                $action_of,
+                established::<[u8; 16], _, _>(&mut $packet::new(ctx), &Kernel, $direction)
+            )
+        }
+
+        $(
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            extern "C" fn $name(ctx: *mut $context) -> $action {
+                $action_of($path::<$family, _, _>(&mut $packet::new(ctx), &Kernel, $direction))
+            }
+        )+
+    };
+}
+
+paths!(
+    xdp_md, XdpPacket, Outbound, xdp_action_of -> u32:
+    xdp_out_v4, xdp_out_v6,
+    xdp_out_syn_v4 = opening for [u8; 4],
+    xdp_out_syn_v6 = opening for [u8; 16],
+    xdp_out_icmp_v4 = error for [u8; 4],
+    xdp_out_icmp_v6 = error for [u8; 16]
+);
+paths!(
+    xdp_md, XdpPacket, Inbound, xdp_action_of -> u32:
+    xdp_in_v4, xdp_in_v6,
+    xdp_in_syn_v4 = opening for [u8; 4],
+    xdp_in_syn_v6 = opening for [u8; 16],
+    xdp_in_icmp_v4 = error for [u8; 4],
+    xdp_in_icmp_v6 = error for [u8; 16]
+);
+paths!(
+    __sk_buff, TcPacket, Outbound, tc_action_of -> i32:
+    tc_out_v4, tc_out_v6,
+    tc_out_syn_v4 = opening for [u8; 4],
+    tc_out_syn_v6 = opening for [u8; 16],
+    tc_out_icmp_v4 = error for [u8; 4],
+    tc_out_icmp_v6 = error for [u8; 16]
+);
+paths!(
+    __sk_buff, TcPacket, Inbound, tc_action_of -> i32:
+    tc_in_v4, tc_in_v6,
+    tc_in_syn_v4 = opening for [u8; 4],
+    tc_in_syn_v6 = opening for [u8; 16],
+    tc_in_icmp_v4 = error for [u8; 4],
+    tc_in_icmp_v6 = error for [u8; 16]
+);
 
 #[inline(always)]
 fn xdp_action_of(verdict: Verdict) -> u32 {
     Kernel.count(verdict.counter(), 1);
     match verdict {
-        Verdict::Pass(_) | Verdict::TranslatedOut | Verdict::TranslatedIn => xdp_action::XDP_PASS,
+        Verdict::Pass(_)
+        | Verdict::TranslatedOut
+        | Verdict::TranslatedIn
+        | Verdict::IcmpTranslated => xdp_action::XDP_PASS,
         Verdict::Drop(_) => xdp_action::XDP_DROP,
     }
 }
@@ -145,7 +187,10 @@ fn xdp_action_of(verdict: Verdict) -> u32 {
 fn tc_action_of(verdict: Verdict) -> i32 {
     Kernel.count(verdict.counter(), 1);
     match verdict {
-        Verdict::Pass(_) | Verdict::TranslatedOut | Verdict::TranslatedIn => TC_ACT_UNSPEC,
+        Verdict::Pass(_)
+        | Verdict::TranslatedOut
+        | Verdict::TranslatedIn
+        | Verdict::IcmpTranslated => TC_ACT_UNSPEC,
         Verdict::Drop(_) => TC_ACT_SHOT,
     }
 }

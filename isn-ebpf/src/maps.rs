@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `TRANSLATED_*` | SYNs that need an offset; user space removes what has ended | every packet | the SYN passes or is dropped, as configured; counted |
 //! | `HISTORY_*` | every other SYN of a guarded host, or to one | packets of flows that are not translated | the least recently used flow is forgotten |
+//! | `PREVIOUS_*` | SYNs that change a flow's offset | late segments of the incarnation before | the least recently used is forgotten |
 //! | `POLICY_*` | user space | SYNs | user space refuses the prefix |
 //! | `SETTINGS` | user space | SYNs | - |
 //! | `COUNTERS` | every packet, its own CPU's | user space | - |
@@ -15,7 +16,12 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray},
 };
 use isn_common::{
-    abi::{Counters, flow::Flow, policy::Policy, settings::Settings},
+    abi::{
+        Counters,
+        flow::{Flow, Previous},
+        policy::Policy,
+        settings::Settings,
+    },
     flow::{Key4, Key6},
 };
 
@@ -25,6 +31,8 @@ use crate::words::KernelWord;
 const TRANSLATED: u32 = 65_536;
 /// Default room for flows with offset 0 of each family; user space may ask for another.
 const HISTORY: u32 = 262_144;
+/// Room for previous incarnations of each family: they matter for two minutes.
+const PREVIOUS: u32 = 16_384;
 /// Guarded prefixes of each family.
 const PREFIXES: u32 = 4_096;
 
@@ -40,6 +48,10 @@ pub static HISTORY_V4: LruHashMap<Key4, Flow<KernelWord>> =
 #[map]
 pub static HISTORY_V6: LruHashMap<Key6, Flow<KernelWord>> =
     LruHashMap::with_max_entries(HISTORY, 0);
+#[map]
+pub static PREVIOUS_V4: LruHashMap<Key4, Previous> = LruHashMap::with_max_entries(PREVIOUS, 0);
+#[map]
+pub static PREVIOUS_V6: LruHashMap<Key6, Previous> = LruHashMap::with_max_entries(PREVIOUS, 0);
 #[map]
 pub static POLICY_V4: LpmTrie<[u8; 4], Policy> =
     LpmTrie::with_max_entries(PREFIXES, BPF_F_NO_PREALLOC);

@@ -7,7 +7,16 @@ use aya_ebpf::{
     bindings::__sk_buff,
     helpers::{bpf_l4_csum_replace, bpf_skb_pull_data, bpf_skb_store_bytes},
 };
-use isn_common::{checksum::Change, packet::Packet, tcp::options::SynOptions};
+use isn_common::{
+    abi::flow::{pack, unpack},
+    checksum::Change,
+    packet::Packet,
+    tcp::{
+        options::SynOptions,
+        sack::{self, Moved},
+        seq::Offset,
+    },
+};
 
 use crate::hide::{hide, unknown};
 
@@ -91,6 +100,18 @@ impl Packet for TcPacket {
     }
 
     #[inline(always)]
+    fn sack_to_host(
+        &mut self,
+        start: usize,
+        end: usize,
+        tcp: usize,
+        offset: Offset,
+    ) -> Option<Moved> {
+        let options = pack(start as u32, end as u32);
+        Moved::from_bits(tc_sack_to_host(self.0, options, tcp as u32, offset.0))
+    }
+
+    #[inline(always)]
     fn syn_options(&self, start: usize, end: usize) -> SynOptions {
         SynOptions::from_bits(tc_syn_options(self.0, start as u32, end as u32))
     }
@@ -112,4 +133,14 @@ impl Packet for TcPacket {
 #[inline(never)]
 extern "C" fn tc_syn_options(ctx: *mut __sk_buff, start: u32, end: u32) -> u32 {
     SynOptions::read(&TcPacket(ctx), start as usize, end as usize).to_bits()
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tc_sack_to_host(ctx: *mut __sk_buff, options: u64, tcp: u32, offset: u32) -> u64 {
+    let (start, end) = unpack(options);
+    let packet = &mut TcPacket(ctx);
+    let (start, end, tcp) = (start as usize, end as usize, tcp as usize);
+    Moved::to_bits(sack::to_host(packet, start, end, tcp, Offset(offset)))
 }

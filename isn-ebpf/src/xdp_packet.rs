@@ -1,7 +1,15 @@
 //! A frame at an XDP hook: the only `unsafe` that touches packet memory there.
 
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len};
-use isn_common::{packet::Packet, tcp::options::SynOptions};
+use isn_common::{
+    abi::flow::{pack, unpack},
+    packet::Packet,
+    tcp::{
+        options::SynOptions,
+        sack::{self, Moved},
+        seq::Offset,
+    },
+};
 
 use crate::hide::{hide, unknown};
 
@@ -60,6 +68,18 @@ impl Packet for XdpPacket {
     }
 
     #[inline(always)]
+    fn sack_to_host(
+        &mut self,
+        start: usize,
+        end: usize,
+        tcp: usize,
+        offset: Offset,
+    ) -> Option<Moved> {
+        let options = pack(start as u32, end as u32);
+        Moved::from_bits(xdp_sack_to_host(self.0, options, tcp as u32, offset.0))
+    }
+
+    #[inline(always)]
     fn syn_options(&self, start: usize, end: usize) -> SynOptions {
         SynOptions::from_bits(xdp_syn_options(self.0, start as u32, end as u32))
     }
@@ -70,4 +90,14 @@ impl Packet for XdpPacket {
 #[inline(never)]
 extern "C" fn xdp_syn_options(ctx: *mut xdp_md, start: u32, end: u32) -> u32 {
     SynOptions::read(&XdpPacket::new(ctx), start as usize, end as usize).to_bits()
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xdp_sack_to_host(ctx: *mut xdp_md, options: u64, tcp: u32, offset: u32) -> u64 {
+    let (start, end) = unpack(options);
+    let packet = &mut XdpPacket(ctx);
+    let (start, end, tcp) = (start as usize, end as usize, tcp as usize);
+    Moved::to_bits(sack::to_host(packet, start, end, tcp, Offset(offset)))
 }

@@ -89,6 +89,14 @@ impl<W: Word> Flow<W> {
 }
 
 impl Record {
+    /// Of a flow of which nothing is known.
+    pub const EMPTY: Self = Self {
+        identity: 0,
+        sent: 0,
+        received: 0,
+        life: 0,
+    };
+
     /// Wire minus host.
     #[must_use]
     pub const fn offset(&self) -> Offset {
@@ -144,6 +152,22 @@ impl Record {
     }
 }
 
+/// The incarnation before the one in a flow's record, as far as its late segments need it (S14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Previous {
+    /// Its offset.
+    pub offset: u32,
+    /// Its high-water mark, a wire number.
+    pub high_water: u32,
+    /// When it was succeeded.
+    pub ended: u32,
+    /// Zero.
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<Previous>() == 16);
+
 /// State of an incarnation, as bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(transparent)]
@@ -177,6 +201,8 @@ impl Control {
     const REASON: u32 = 0xf << Self::REASON_AT;
     /// The peer's SYN is authenticated by TCP-MD5 or TCP-AO.
     pub const PEER_AUTH: u32 = 1 << 18;
+    /// The incarnation before had another offset, which its late segments still need (S14).
+    pub const PREVIOUS: u32 = 1 << 19;
     /// The flow lives in the table of translated flows by now; this entry is a leftover.
     pub const MOVED: u32 = 1 << 30;
     /// A CPU is deciding on a SYN of this flow.
@@ -244,6 +270,9 @@ impl Control {
             Phase::Opening
         } else if self.0 & (Self::HOST_RST | Self::PEER_RST) != 0 || self.has(both_fins) {
             Phase::Closed
+        } else if self.has(Self::HOST_FIN | Self::ANSWERED) && !self.has(Self::PEER_SEEN) {
+            // Seen in one direction only: the peer's FIN will not be.
+            Phase::Closed
         } else if !self.has(Self::ANSWERED) {
             Phase::HalfOpen
         } else if self.0 & both_fins != 0 {
@@ -305,11 +334,13 @@ pub enum Reason {
     OneWay = 7,
     /// The policy no longer guards the host.
     NotGuarded = 8,
+    /// Unsafe, but the instance is draining.
+    Draining = 9,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::New,
         Self::Safe,
         Self::Regressed,
@@ -319,6 +350,7 @@ impl Reason {
         Self::TcpAuth,
         Self::OneWay,
         Self::NotGuarded,
+        Self::Draining,
     ];
 
     /// Name in JSON and tables.
@@ -334,6 +366,7 @@ impl Reason {
             Self::TcpAuth => "tcp-auth",
             Self::OneWay => "one-way",
             Self::NotGuarded => "not-guarded",
+            Self::Draining => "draining",
         }
     }
 }

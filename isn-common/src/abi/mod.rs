@@ -11,7 +11,7 @@ pub mod settings;
 use crate::counter::Counter;
 
 /// Version of all layouts in this module. User space refuses pinned maps of another one.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// The counters of one CPU, indexed by [`Counter::index`].
 #[derive(Clone, Copy)]
@@ -28,6 +28,12 @@ pub mod maps {
     pub const HISTORY_V4: &str = "HISTORY_V4";
     /// IPv6 flows with offset 0: LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
     pub const HISTORY_V6: &str = "HISTORY_V6";
+    /// The incarnations before those in the records, IPv4: LRU hash, [`crate::flow::Key4`] to
+    /// [`super::flow::Previous`].
+    pub const PREVIOUS_V4: &str = "PREVIOUS_V4";
+    /// The incarnations before those in the records, IPv6: LRU hash, [`crate::flow::Key6`] to
+    /// [`super::flow::Previous`].
+    pub const PREVIOUS_V6: &str = "PREVIOUS_V6";
     /// Guarded IPv4 prefixes: LPM trie, 4 octets of address to [`super::policy::Policy`].
     pub const POLICY_V4: &str = "POLICY_V4";
     /// Guarded IPv6 prefixes: LPM trie, 16 octets of address to [`super::policy::Policy`].
@@ -61,7 +67,12 @@ pub mod programs {
 mod pod {
     //! The only `unsafe` of the crate: promises to aya that these types are plain octets.
     #![allow(unsafe_code)]
-    use super::{Counters, flow::Record, policy::Policy, settings::Settings};
+    use super::{
+        Counters,
+        flow::{Previous, Record},
+        policy::Policy,
+        settings::Settings,
+    };
     use crate::flow::{Key4, Key6};
 
     macro_rules! pod {
@@ -70,5 +81,5 @@ mod pod {
             $(unsafe impl aya::Pod for $type {})+
         };
     }
-    pod!(Counters, Record, Policy, Settings, Key4, Key6);
+    pod!(Counters, Record, Previous, Policy, Settings, Key4, Key6);
 }

@@ -1,9 +1,10 @@
 //! IPv4 (RFC 791), options skipped, fragments told apart.
 
-use super::tcp;
+use super::{icmp, tcp};
 use crate::{packet::Packet, verdict::PassReason};
 
 const SHORTEST: usize = 20;
+const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
 const AUTHENTICATION_HEADER: u8 = 51;
 
@@ -14,25 +15,23 @@ pub struct Ipv4 {
     pub source_at: usize,
     /// Offset of the destination address in the frame.
     pub destination_at: usize,
-    /// Offset of the TCP header in the frame.
+    /// Offset of the transport header in the frame.
     pub payload_at: usize,
     /// Octets of the datagram behind the header, from the IP length, so without Ethernet padding.
     pub payload_length: u32,
+    /// Whether this is the first of several fragments.
+    pub is_fragment: bool,
 }
 
-/// Reads the header at `at`, which must carry TCP that can be translated.
+/// Reads the header at `at`, which must carry `PROTOCOL`.
 #[inline(always)]
-pub fn read<P: Packet>(packet: &P, at: usize) -> Result<Ipv4, PassReason> {
+pub fn read<const PROTOCOL: u8, P: Packet>(packet: &P, at: usize) -> Result<Ipv4, PassReason> {
     let fixed: [u8; SHORTEST] = packet.load(at).ok_or(PassReason::Truncated)?;
     let header_length = ((fixed[0] & 0x0f) as usize).wrapping_mul(4);
     if fixed[0] >> 4 != 4 || header_length < SHORTEST {
         return Err(PassReason::BadHeader);
     }
-    match fixed[9] {
-        tcp::PROTOCOL => {}
-        AUTHENTICATION_HEADER => return Err(PassReason::IpAuthentication),
-        _ => return Err(PassReason::NotTcp),
-    }
+    is_carried::<PROTOCOL>(fixed[9])?;
     let fragment = u16::from_be_bytes([fixed[6], fixed[7]]);
     if fragment & FRAGMENT_OFFSET != 0 {
         return Err(PassReason::Fragment);
@@ -54,5 +53,31 @@ pub fn read<P: Packet>(packet: &P, at: usize) -> Result<Ipv4, PassReason> {
         destination_at: at.wrapping_add(16),
         payload_at: at.wrapping_add(header_length),
         payload_length: total.wrapping_sub(header),
+        is_fragment: fragment & MORE_FRAGMENTS != 0,
     })
+}
+
+/// A TCP datagram that an ICMP error quotes: offsets of its addresses and of its TCP header, of
+/// which at least the first 8 octets lie before `end`. `None` if the quote is of something else.
+#[inline(always)]
+pub fn quoted<P: Packet>(packet: &P, at: usize, end: usize) -> Option<(usize, usize, usize)> {
+    let fixed: [u8; SHORTEST] = packet.load(at)?;
+    let header_length = ((fixed[0] & 0x0f) as usize).wrapping_mul(4);
+    let fragment = u16::from_be_bytes([fixed[6], fixed[7]]);
+    let tcp_at = at.wrapping_add(header_length);
+    let readable = fixed[0] >> 4 == 4
+        && header_length >= SHORTEST
+        && fixed[9] == tcp::PROTOCOL
+        && fragment & FRAGMENT_OFFSET == 0
+        && tcp_at.wrapping_add(icmp::LEAST_QUOTED) <= end;
+    readable.then_some((at.wrapping_add(12), at.wrapping_add(16), tcp_at))
+}
+
+fn is_carried<const PROTOCOL: u8>(protocol: u8) -> Result<(), PassReason> {
+    match protocol {
+        _ if protocol == PROTOCOL => Ok(()),
+        icmp::PROTOCOL_V4 => Err(PassReason::Icmp),
+        AUTHENTICATION_HEADER => Err(PassReason::IpAuthentication),
+        _ => Err(PassReason::NotTcp),
+    }
 }

@@ -109,3 +109,22 @@ pub fn option_at<P: Packet>(packet: &P, at: usize, end: usize) -> Option<(u8, us
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syn_options_survive_the_way_through_one_number() {
+        for shift in 0..=SynOptions::LARGEST_SHIFT {
+            for (scales, authenticated) in [(false, true), (true, false), (true, true)] {
+                let options = SynOptions {
+                    scales,
+                    shift,
+                    authenticated,
+                };
+                assert_eq!(SynOptions::from_bits(options.to_bits()), options);
+            }
+        }
+    }
+}

@@ -13,38 +13,103 @@ use crate::{checksum::Change, packet::Packet};
 /// Octets of one block: left and right edge.
 const BLOCK: usize = 8;
 /// More blocks than this do not fit into 40 octets of options.
-pub const MOST_BLOCKS: usize = 4;
+const MOST_BLOCKS: usize = 4;
+/// A header has room for this many options of one block each, though no stack sends two.
+const MOST_OPTIONS: usize = 4;
+/// Octets of an option with one block.
+const SHORTEST: usize = 10;
 /// NOP NOP TIMESTAMPS 10: how nearly every stack begins its options (RFC 7323 appendix A).
 const PADDED_TIMESTAMPS: [u8; 4] = [1, 1, 8, 10];
 
 /// A SACK option that lies wholly within the header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SackOption {
+#[derive(Clone, Copy)]
+struct SackOption {
     /// Offset in the frame of the first block.
-    pub blocks_at: usize,
+    blocks_at: usize,
     /// Number of blocks, 1 to 4.
-    pub blocks: usize,
+    blocks: usize,
 }
 
-/// The first SACK option among the options from `start` up to `end`.
-///
-/// The two layouts that nearly every stack sends are recognised by whole words; all others are
-/// walked. Both ways give the same answer.
+/// What became of the SACK options of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The change of the octets, for the checksum of the segment.
+    pub change: Change,
+    /// Edges moved, two for each block.
+    pub edges: u32,
+}
+
+impl Moved {
+    /// There was none.
+    pub const NOTHING: Self = Self {
+        change: Change::NONE,
+        edges: 0,
+    };
+    const FAILED: u64 = 1 << 63;
+
+    /// As one number, and back: what a BPF function can return. `None` where a block could not be
+    /// written.
+    #[must_use]
+    pub const fn to_bits(moved: Option<Self>) -> u64 {
+        match moved {
+            Some(moved) => (moved.edges as u64) << 16 | moved.change.folded() as u64,
+            None => Self::FAILED,
+        }
+    }
+
+    /// The inverse of [`Moved::to_bits`].
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "16 bits, and a small number"
+    )]
+    pub const fn from_bits(bits: u64) -> Option<Self> {
+        if bits & Self::FAILED != 0 {
+            return None;
+        }
+        let change = Change::NONE.with_folded(bits as u16);
+        Some(Self {
+            change,
+            edges: (bits >> 16) as u32,
+        })
+    }
+}
+
+/// Whether the options from `start` up to `end` may hold a SACK option: there is room for one, and
+/// they are not just the timestamps that nearly every segment carries.
 #[inline(always)]
-pub fn find<P: Packet>(packet: &P, start: usize, end: usize) -> Option<SackOption> {
+pub fn may_hold<P: Packet>(packet: &P, start: usize, end: usize) -> bool {
     let length = end.wrapping_sub(start);
-    if length == 0 {
-        return None;
-    }
-    if length == 12 && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS) {
-        return None;
-    }
-    walk(packet, start, end)
+    length >= SHORTEST && !(length == 12 && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS))
 }
 
-/// The complete walk, for any layout.
+/// Takes `offset` from every edge of every SACK option from `start` up to `end`, in the segment
+/// whose header begins at `tcp`. `None` if a block is out of reach: the packet may then be half
+/// changed.
 #[inline(always)]
-fn walk<P: Packet>(packet: &P, start: usize, end: usize) -> Option<SackOption> {
+pub fn to_host<P: Packet>(
+    packet: &mut P,
+    start: usize,
+    end: usize,
+    tcp: usize,
+    offset: Offset,
+) -> Option<Moved> {
+    let mut moved = Moved::NOTHING;
+    let mut from = start;
+    for _ in 0..MOST_OPTIONS {
+        let Some(option) = find(packet, from, end) else {
+            break;
+        };
+        moved.change = moved.change.with(option.to_host(packet, tcp, offset)?);
+        moved.edges = moved.edges.wrapping_add(option.edges());
+        from = packet.unknown(option.end());
+    }
+    Some(moved)
+}
+
+/// The first SACK option from `start` up to `end`, in any layout.
+#[inline(always)]
+fn find<P: Packet>(packet: &P, start: usize, end: usize) -> Option<SackOption> {
     let mut at = start;
     for _ in 0..LONGEST {
         let (kind, length) = option_at(packet, at, end)?;
@@ -62,12 +127,23 @@ fn walk<P: Packet>(packet: &P, start: usize, end: usize) -> Option<SackOption> {
 }
 
 impl SackOption {
+    /// Offset of the first octet behind the option.
+    const fn end(self) -> usize {
+        self.blocks_at.wrapping_add(self.blocks.wrapping_mul(BLOCK))
+    }
+
+    /// Number of edges.
+    #[allow(clippy::cast_possible_truncation, reason = "at most 8")]
+    const fn edges(self) -> u32 {
+        (self.blocks as u32).wrapping_mul(2)
+    }
+
     /// Takes `offset` from every edge. Gives the change for the checksum of the segment whose
     /// header begins at `tcp`; `None` if a block is out of reach.
     ///
     /// All blocks are read before the first is written, so that an option is never half changed.
     #[inline(always)]
-    pub fn to_host<P: Packet>(self, packet: &mut P, tcp: usize, offset: Offset) -> Option<Change> {
+    fn to_host<P: Packet>(self, packet: &mut P, tcp: usize, offset: Offset) -> Option<Change> {
         let last = self
             .blocks_at
             .wrapping_add(self.blocks.wrapping_sub(1).wrapping_mul(BLOCK));

@@ -13,6 +13,14 @@ pub struct Seq(pub u32);
 #[repr(transparent)]
 pub struct Offset(pub u32);
 
+impl Offset {
+    /// The offset that undoes this one.
+    #[must_use]
+    pub const fn inverse(self) -> Self {
+        Self(self.0.wrapping_neg())
+    }
+}
+
 impl Seq {
     /// The number `octets` further on.
     #[must_use]

@@ -1,0 +1,138 @@
+//! Segments of the previous incarnation that arrive after the new SYN (S14).
+//!
+//! With the new offset such a segment could fall into the new connection's window and be taken for
+//! its data. With its own it lies below, where the peer discards it. Nothing marks it as late: it is
+//! told by its numbers, and in doubt it belongs to the incarnation that lives.
+
+use crate::{
+    abi::flow::{Control, Previous, Record, pack, unpack},
+    flow::Address,
+    segment::Segment,
+    tcp::{
+        flags::Flags,
+        seq::{Offset, Seq},
+    },
+    tick::Tick,
+    world::Tables,
+};
+
+/// A segment may be this late: the maximum segment lifetime, two minutes (RFC 9293 section 3.4.2).
+const LIFETIME: u32 = Tick::in_seconds(120);
+/// Late segments lie at most this far behind the last octet, and acknowledgments of the living
+/// incarnation at most this far behind the peer's: far more than a window in use.
+const SPAN: u32 = 1 << 26;
+
+/// What a segment shows by which its incarnation is told, as two words that a BPF function can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// Sequence number as the host sent it.
+    pub sequence: Seq,
+    /// Acknowledgment, a number of the peer.
+    pub acknowledgment: Seq,
+    /// Sequence numbers that the segment occupies.
+    pub length: u32,
+    /// Control bits.
+    pub flags: Flags,
+}
+
+impl Numbers {
+    /// The numbers of a segment.
+    #[must_use]
+    pub const fn of(segment: &Segment) -> Self {
+        Self {
+            sequence: segment.sequence,
+            acknowledgment: segment.acknowledgment,
+            length: segment.sequence_length(),
+            flags: segment.flags,
+        }
+    }
+
+    /// As two words, and back.
+    #[must_use]
+    pub const fn to_words(self) -> [u64; 2] {
+        [
+            pack(self.sequence.0, self.acknowledgment.0),
+            pack(self.length, self.flags.0 as u32),
+        ]
+    }
+
+    /// The inverse of [`Numbers::to_words`].
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "it was 8 bits")]
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        let (sequence, acknowledgment) = unpack(words[0]);
+        let (length, flags) = unpack(words[1]);
+        Self {
+            sequence: Seq(sequence),
+            acknowledgment: Seq(acknowledgment),
+            length,
+            flags: Flags(flags as u8),
+        }
+    }
+}
+
+/// The offset of a segment of a translated flow, from the host and not a SYN: the previous
+/// incarnation's if the segment is one of it, and otherwise `None`.
+#[inline(always)]
+pub fn late_offset<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    segment: &Numbers,
+) -> Option<Offset> {
+    let record = world.translated(key)?.record();
+    let previous = world.previous(key)?;
+    offset_of(&record, &previous, segment, world.now())
+}
+
+/// [`late_offset`] of a record and the incarnation before it.
+#[must_use]
+#[inline(always)]
+pub fn offset_of(
+    record: &Record,
+    previous: &Previous,
+    segment: &Numbers,
+    now: Tick,
+) -> Option<Offset> {
+    let offset = Offset(previous.offset);
+    let recent = now.since(Tick(previous.ended)) <= LIFETIME;
+    let end = segment.sequence.to_wire(offset).advanced(segment.length);
+    let fits = is_at_or_behind(end, Seq(previous.high_water), SPAN);
+    (recent && fits && !is_of_living(record, previous, segment)).then_some(offset)
+}
+
+/// Whether the segment may be of the incarnation that lives.
+fn is_of_living(record: &Record, previous: &Previous, segment: &Numbers) -> bool {
+    let control = record.control();
+    let wire = segment.sequence.to_wire(record.offset());
+    if segment.flags.rst() && !segment.flags.ack() {
+        // The peer still holds the old connection and has acknowledged it in answer to the new SYN.
+        // The host resets exactly the number it was told, which came to it by the new offset.
+        let answers = is_at_or_behind(wire, Seq(previous.high_water), SPAN);
+        return answers || is_within(record, wire, segment);
+    }
+    if !control.has(Control::ANSWERED) {
+        // A host that waits for the answer to its SYN has nothing to acknowledge yet; one that has
+        // answered a SYN may already send, with TCP Fast Open.
+        return control.has(Control::PASSIVE) && is_within(record, wire, segment);
+    }
+    let known = is_at_or_behind(segment.acknowledgment, record.peer_next(), SPAN);
+    known && is_within(record, wire, segment)
+}
+
+/// Whether `wire` is where this incarnation has sent, or may send.
+fn is_within(record: &Record, wire: Seq, segment: &Numbers) -> bool {
+    let sent = record.high_water().beyond(record.wire_isn());
+    let limit = if sent < SPAN { sent } else { SPAN };
+    let end = wire.advanced(segment.length);
+    let reach = record
+        .high_water()
+        .or_later(record.right_edge())
+        .advanced(2);
+    is_at_or_behind(wire, record.high_water(), limit)
+        || record.high_water().precedes(wire) && end.distance_from(reach) <= 0
+}
+
+/// Whether `number` is `mark` or lies behind it by at most `span`.
+const fn is_at_or_behind(number: Seq, mark: Seq, span: u32) -> bool {
+    mark.beyond(number) <= span
+}
