@@ -31,7 +31,12 @@ impl Vlan {
     /// The same with a further tag inside those so far; `tci` as on the wire (802.1Q).
     #[must_use]
     pub const fn tagged(self, tci: u16) -> Self {
-        Self((self.0 & Self::VID) << 12 | tci as u32 & Self::VID)
+        let vid = tci as u32 & Self::VID;
+        if vid == 0 {
+            self
+        } else {
+            Self((self.0 & Self::VID) << 12 | vid)
+        }
     }
 
     /// Outer and inner VLAN identifiers; 0 where there is none.
@@ -213,6 +218,7 @@ mod tests {
             (100, 200)
         );
         assert_eq!(Vlan::UNTAGGED.tagged(0xe000), Vlan::UNTAGGED);
+        assert_eq!(Vlan::UNTAGGED.tagged(100).tagged(0xe000), Vlan(100));
     }
 
     #[test]

@@ -114,8 +114,14 @@ pub fn decide(
         return Decision::untouched(Reason::New, Counter::SynSafe);
     }
     if phase == Phase::HalfOpen {
-        // To the peer, in SYN-SENT or SYN-RECEIVED, this must be a retransmission (S5).
-        return moved(record.wire_isn(), Reason::Resent, syn, mode, around);
+        // To the peer, in SYN-SENT or SYN-RECEIVED, this must be a retransmission (S5). An offset
+        // that is already there stays, whatever the mode is by now.
+        let wire = record.wire_isn();
+        return if record.offset() == Offset(0) {
+            moved(wire, Reason::Resent, syn, mode, around)
+        } else {
+            rewritten(wire, Reason::Resent, syn)
+        };
     }
     let before = Occupied {
         high_water: record.high_water(),
@@ -143,6 +149,10 @@ fn moved(wire: Seq, reason: Reason, syn: &Syn, mode: Mode, around: &Circumstance
     if around.draining {
         return Decision::untouched(Reason::Draining, Counter::SynWouldRewrite);
     }
+    rewritten(wire, reason, syn)
+}
+
+const fn rewritten(wire: Seq, reason: Reason, syn: &Syn) -> Decision {
     Decision::Open {
         offset: wire.offset_from(syn.isn),
         reason,

@@ -21,6 +21,8 @@ const LIFETIME: u32 = Tick::in_seconds(120);
 /// Late segments lie at most this far behind the last octet, and acknowledgments of the living
 /// incarnation at most this far behind the peer's: far more than a window in use.
 const SPAN: u32 = 1 << 26;
+/// The host may acknowledge this much that passed the gateway unseen.
+const UNSEEN: u32 = 1 << 23;
 
 /// What a segment shows by which its incarnation is told, as two words that a BPF function can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,36 +102,43 @@ pub fn offset_of(
     (recent && fits && !is_of_living(record, previous, segment)).then_some(offset)
 }
 
-/// Whether the segment may be of the incarnation that lives.
+/// Whether the segment is of the incarnation that lives, as far as its numbers tell.
 fn is_of_living(record: &Record, previous: &Previous, segment: &Numbers) -> bool {
     let control = record.control();
     let wire = segment.sequence.to_wire(record.offset());
-    if segment.flags.rst() && !segment.flags.ack() {
+    let answers = segment.flags.rst() && !segment.flags.ack();
+    if answers && is_at_or_behind(wire, Seq(previous.high_water), SPAN) {
         // The peer still holds the old connection and has acknowledged it in answer to the new SYN.
         // The host resets exactly the number it was told, which came to it by the new offset.
-        let answers = is_at_or_behind(wire, Seq(previous.high_water), SPAN);
-        return answers || is_within(record, wire, segment);
+        return true;
     }
-    if !control.has(Control::ANSWERED) {
-        // A host that waits for the answer to its SYN has nothing to acknowledge yet; one that has
-        // answered a SYN may already send, with TCP Fast Open.
-        return control.has(Control::PASSIVE) && is_within(record, wire, segment);
-    }
-    let known = is_at_or_behind(segment.acknowledgment, record.peer_next(), SPAN);
-    known && is_within(record, wire, segment)
-}
-
-/// Whether `wire` is where this incarnation has sent, or may send.
-fn is_within(record: &Record, wire: Seq, segment: &Numbers) -> bool {
     let sent = record.high_water().beyond(record.wire_isn());
     let limit = if sent < SPAN { sent } else { SPAN };
-    let end = wire.advanced(segment.length);
+    if is_at_or_behind(wire, record.high_water(), limit) {
+        return true;
+    }
     let reach = record
         .high_water()
         .or_later(record.right_edge())
         .advanced(2);
-    is_at_or_behind(wire, record.high_water(), limit)
-        || record.high_water().precedes(wire) && end.distance_from(reach) <= 0
+    let end = wire.advanced(segment.length);
+    if !record.high_water().precedes(wire) || end.distance_from(reach) > 0 {
+        return false;
+    }
+    // It would leave a gap within the window, as a lost segment does, and as an old one may. A host
+    // that waits for the answer to its SYN has sent nothing; one that has answered a SYN may have,
+    // with TCP Fast Open.
+    if control.has(Control::ANSWERED) {
+        segment.flags.ack() && is_near(segment.acknowledgment, record.peer_next())
+    } else {
+        control.has(Control::PASSIVE)
+    }
+}
+
+/// Whether a host may acknowledge `number` when the peer was last seen at `peer_next`, of whose
+/// segments some may have passed unseen.
+const fn is_near(number: Seq, peer_next: Seq) -> bool {
+    is_at_or_behind(number, peer_next.advanced(UNSEEN), SPAN + UNSEEN)
 }
 
 /// Whether `number` is `mark` or lies behind it by at most `span`.

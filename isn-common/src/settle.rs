@@ -93,7 +93,7 @@ pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> S
         draining: settings.draining(),
         now: world.now(),
     };
-    // Once more after another CPU has inserted first, and once more after it has moved the flow.
+    // Once more after another CPU has come in between.
     for _ in 0..2 {
         if let Some(settled) = attempt(world, key, syn, &around, settings) {
             return settled;

@@ -222,9 +222,11 @@ fn s20_while_draining_no_offset_is_made() {
     let expected = untouched(Reason::Draining, Counter::SynWouldRewrite);
     assert_eq!(decision(&flow(CLOSED, 0, 10), &syn(7), &draining), expected);
     assert_eq!(
-        decision(&flow(HALF_OPEN, 9, 10), &syn(7), &draining),
+        decision(&flow(HALF_OPEN, 0, 10), &syn(7), &draining),
         expected
     );
+    let kept = decision(&flow(HALF_OPEN, 9, 10), &syn(7), &draining);
+    assert_eq!(kept, rewritten(1_009, 7, Reason::Resent));
     let goes_on = decision(&flow(HALF_OPEN, 9, 10), &syn(1_000), &draining);
     assert_eq!(goes_on, Decision::Continue(Counter::SynRetransmit));
 }

@@ -122,7 +122,26 @@ fn old_data_in_an_open_connection_is_late_unless_it_fits_the_new_one() {
 fn a_new_connection_that_has_come_as_far_as_the_old_one_keeps_its_segments() {
     let open = record(OPEN, 4_500_000, 1 << 20);
     assert!(!is_late(&open, &numbers(ACK, 4_400_000, PEER, 1_460), 10));
-    assert!(is_late(&open, &numbers(ACK, 4_400_000, 123_456, 1_460), 10));
+    assert!(
+        !is_late(&open, &numbers(ACK, 4_400_000, 123_456, 1_460), 10),
+        "in doubt"
+    );
+}
+
+#[test]
+fn what_continues_the_new_connection_is_of_it_whatever_it_acknowledges() {
+    for control in [ACTIVE, OPEN] {
+        let open = record(control, 0, 65_535);
+        assert!(
+            !is_late(&open, &numbers(ACK, 1_001, PEER + (4 << 20), 0), 10),
+            "a gap unseen"
+        );
+        assert!(!is_late(&open, &numbers(ACK, 1_001, 123_456, 100), 10));
+        assert!(
+            !is_late(&open, &numbers(Flags::PSH, 1_001, 0, 9), 10),
+            "no ACK"
+        );
+    }
 }
 
 #[test]

@@ -17,12 +17,14 @@ use crate::{
 };
 
 /// All maps in the order in which they are opened.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 11] = [
     names::SETTINGS,
     names::TRANSLATED_V4,
     names::TRANSLATED_V6,
     names::HISTORY_V4,
     names::HISTORY_V6,
+    names::PREVIOUS_V4,
+    names::PREVIOUS_V6,
     names::POLICY_V4,
     names::POLICY_V6,
     names::COUNTERS,
