@@ -7,6 +7,22 @@
 // Hiding values from the optimizer.
 #![feature(asm_experimental_arch)]
 #![allow(internal_features, reason = "core_intrinsics is one")]
+#![allow(
+    clippy::inline_always,
+    reason = "in a call, the verifier loses the bounds of a packet pointer, and the stack is short"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "frame offsets and helper results fit 32 bits; a TryFrom would cost a branch a packet"
+)]
+#![allow(
+    clippy::cast_sign_loss,
+    reason = "actions travel between i32 and u32 bit for bit"
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the signature that aya's macros ask for"
+)]
 #![allow(missing_docs, reason = "aya's macros expand to functions without")]
 
 mod hide;

@@ -60,7 +60,7 @@ mod tests {
     const HISTORY: u32 = 100;
     const NOW: Tick = Tick(10_000);
 
-    const ESTABLISHED: u32 = Control::HOST_SYN | Control::ANSWERED;
+    const ESTABLISHED: u32 = Control::HOST_SYN | Control::ANSWERED | Control::PEER_SEEN;
     const CLOSING: u32 = ESTABLISHED | Control::HOST_FIN;
     const CLOSED: u32 = CLOSING | Control::PEER_FIN;
     const HALF_OPEN: u32 = Control::HOST_SYN;

@@ -122,7 +122,7 @@ fn group(name: &str) -> &'static str {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     if name == PACKETS_SEEN.0 {
         GROUPS[0]
-    } else if begins(&["packets_translated", "icmp_", "sack_"]) {
+    } else if begins(&["packets_translated", "icmp_", "sack_", "previous_"]) {
         GROUPS[2]
     } else if begins(&["pass_"]) {
         GROUPS[3]

@@ -86,7 +86,7 @@ fn people_get_the_meaning_within_their_columns() {
             color: false,
         },
     );
-    assert!(shown.contains("Passed: not TCP."), "{shown}");
+    assert!(shown.contains("Passed: neither TCP nor"), "{shown}");
     assert!(
         shown.lines().all(|line| line.chars().count() <= 80),
         "{shown}"
