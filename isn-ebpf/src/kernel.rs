@@ -1,6 +1,6 @@
 //! The kernel as the data plane's world: named operations over the maps, and the clock.
 
-use core::ops::Deref;
+use core::{mem::MaybeUninit, ops::Deref};
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
@@ -101,6 +101,31 @@ fn as_flow(record: &Record) -> &Flow<KernelWord> {
     unsafe { &*core::ptr::from_ref(record).cast() }
 }
 
+/// The key behind a pointer that came to a global function, copied to this function's own stack into
+/// `place`: kernels before 6.2 take no other memory as the key of a map. Word by word and volatile,
+/// or the optimizer would hand the old pointer on.
+///
+/// # Safety
+///
+/// The pointer is null, or to a whole, initialized value whose size and alignment are multiples
+/// of 4.
+#[inline(always)]
+unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T> {
+    if key.is_null() {
+        return None;
+    }
+    const { assert!(size_of::<T>() % 4 == 0 && align_of::<T>() % 4 == 0) };
+    for word in 0..size_of::<T>() / 4 {
+        // SAFETY: the word lies within both values, and the caller promises the pointer.
+        unsafe {
+            let value = key.cast::<u32>().add(word).read_volatile();
+            place.as_mut_ptr().cast::<u32>().add(word).write(value);
+        }
+    }
+    // SAFETY: every word was written.
+    Some(unsafe { place.assume_init_ref() })
+}
+
 /// Set beside the offset of a late segment, whose every value is an ordinary one.
 const LATE: u64 = 1 << 32;
 
@@ -173,8 +198,9 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $settle(key: *const $key, syn: *const Syn) -> u64 {
+            let place = &mut MaybeUninit::uninit();
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
-            match unsafe { (key.as_ref(), syn.as_ref()) } {
+            match unsafe { (copied(key, place), syn.as_ref()) } {
                 (Some(key), Some(syn)) => {
                     settle::settle::<$address, _>(&Kernel, key, syn).to_bits()
                 }
@@ -186,8 +212,9 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $late_offset(key: *const $key, numbers: u64, length: u64) -> u64 {
+            let place = &mut MaybeUninit::uninit();
             // SAFETY: as above.
-            let Some(key) = (unsafe { key.as_ref() }) else {
+            let Some(key) = (unsafe { copied(key, place) }) else {
                 return 0;
             };
             let segment = Numbers::from_words([numbers, length]);
@@ -221,8 +248,9 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $await_answer(key: *const $key, peer_next: u32, options: u32) -> u32 {
+            let place = &mut MaybeUninit::uninit();
             // SAFETY: as above.
-            if let Some(key) = unsafe { key.as_ref() } {
+            if let Some(key) = unsafe { copied(key, place) } {
                 let options = SynOptions::from_bits(options);
                 settle::await_answer::<$address, _>(&Kernel, key, Seq(peer_next), options);
             }
