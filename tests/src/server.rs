@@ -14,7 +14,7 @@ use nix::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{namespace::Namespace, socket_option::TcpInfo, wait};
+use crate::{namespace::Namespace, socket_option::TcpState, wait};
 
 const CLOSING_LIMIT: Duration = Duration::from_secs(10);
 
@@ -84,7 +84,7 @@ pub fn close_server_first(mut client: TcpStream, server: TcpStream) -> Result<()
         .shutdown(Shutdown::Write)
         .context("cannot close the client's end")?;
     wait::until(CLOSING_LIMIT, "the client's socket to be closed", || {
-        let state = getsockopt(&client, TcpInfo)?.tcpi_state;
+        let state = getsockopt(&client, TcpState)?;
         Ok((state == TCP_CLOSE).then_some(()))
     })?;
     // Not before: closing a socket that has unread data resets the connection.

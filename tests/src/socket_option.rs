@@ -1,4 +1,4 @@
-//! Socket options of Linux that the nix crate does not name: TCP repair, TCP information, packet sockets.
+//! Socket options of Linux that the nix crate does not name: TCP repair, TCP state, packet sockets.
 
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 
@@ -19,12 +19,13 @@ sockopt_impl!(
     u32
 );
 sockopt_impl!(
-    /// What the kernel knows about a TCP socket.
-    TcpInfo,
+    /// The state of a TCP socket: the first octet of what the kernel knows about it. The rest grows from
+    /// kernel to kernel.
+    TcpState,
     GetOnly,
     libc::IPPROTO_TCP,
     libc::TCP_INFO,
-    libc::tcp_info
+    u8
 );
 sockopt_impl!(
     /// A packet socket sees received frames only.
