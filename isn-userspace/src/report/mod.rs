@@ -33,6 +33,9 @@ pub enum Style {
     Plain,
 }
 
+/// Columns below which a terminal is not believed.
+const NARROWEST: u16 = 40;
+
 impl Style {
     /// The style that fits standard output.
     #[must_use]
@@ -40,7 +43,11 @@ impl Style {
         if !io::stdout().is_terminal() {
             return Self::Plain;
         }
-        let width = comfy_table::Table::new().width().unwrap_or(80);
+        // A serial console says that it has no columns.
+        let width = comfy_table::Table::new()
+            .width()
+            .filter(|width| *width >= NARROWEST)
+            .unwrap_or(80);
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self::Terminal {
