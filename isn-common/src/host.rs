@@ -169,8 +169,10 @@ pub struct Memory {
     pub history_v4: Table<Key4>,
     /// IPv6 flows with offset 0.
     pub history_v6: Table<Key6>,
-    previous_v4: RefCell<HashMap<Key4, Previous>>,
-    previous_v6: RefCell<HashMap<Key6, Previous>>,
+    /// The incarnations before those in the records, IPv4.
+    pub previous_v4: RefCell<HashMap<Key4, Previous>>,
+    /// The incarnations before those in the records, IPv6.
+    pub previous_v6: RefCell<HashMap<Key6, Previous>>,
     settings: Settings,
     policies: Vec<Prefix>,
     now: Cell<Tick>,

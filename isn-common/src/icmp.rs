@@ -129,6 +129,9 @@ pub fn error<A: Errors, P: Packet, W: Tables<A>>(
     if offset == Offset(0) {
         return Verdict::Pass(PassReason::Icmp);
     }
+    if !is_within_reach(packet, &quote) {
+        return Verdict::Drop(DropReason::Untranslatable);
+    }
     let change = match direction {
         Direction::Inbound => quoted_sequence(packet, &quote, offset),
         Direction::Outbound => quoted_acknowledgment(packet, &quote, offset),
@@ -138,6 +141,30 @@ pub fn error<A: Errors, P: Packet, W: Tables<A>>(
         Ok(Some(change)) => finish(packet, &quote, change),
         Err(Unwritable) => Verdict::Drop(DropReason::Untranslatable),
     }
+}
+
+/// Whether the quoted TCP header is within reach, as far as it is quoted: of a frame in several
+/// buffers, only the first is.
+#[inline(always)]
+fn is_within_reach<P: Packet>(packet: &P, quote: &Quote) -> bool {
+    let length_at = quote.tcp_at.wrapping_add(tcp::DATA_OFFSET);
+    let mut end = quote.end;
+    if length_at < end {
+        let Some([length]) = packet.load(length_at) else {
+            return false;
+        };
+        let length = ((length >> 4) as usize).wrapping_mul(4);
+        let header = if length < tcp::SHORTEST {
+            tcp::SHORTEST
+        } else {
+            length
+        };
+        let header_end = quote.tcp_at.wrapping_add(header);
+        if header_end < end {
+            end = header_end;
+        }
+    }
+    packet.load::<1>(end.wrapping_sub(1)).is_some()
 }
 
 /// A write failed after it was found possible: the packet may be half translated.

@@ -12,9 +12,20 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{namespace::Namespace, process, process::Process, setup::Setup, wait};
+use crate::{
+    namespace::{
+        Namespace,
+        leftovers::{self, INSTANCE},
+    },
+    process,
+    process::Process,
+    setup::Setup,
+    wait,
+};
 
 static SERIAL: AtomicU32 = AtomicU32::new(0);
+/// Exit code where there is no such instance, as after a `detach` of the test's own.
+const NOT_RUNNING: i32 = 4;
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// One flow of `flows --json`.
@@ -68,11 +79,8 @@ pub struct Isnguard<'a> {
 impl<'a> Isnguard<'a> {
     /// Finds the binary and takes an instance name of its own. Nothing is attached yet.
     pub fn new(gateway: &'a Namespace) -> Result<Self> {
-        let instance = format!(
-            "lab-{}-{}",
-            std::process::id(),
-            SERIAL.fetch_add(1, Ordering::Relaxed)
-        );
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let instance = format!("{INSTANCE}{}-{serial}", std::process::id());
         Ok(Self {
             gateway,
             binary: binary()?,
@@ -127,7 +135,14 @@ impl<'a> Isnguard<'a> {
 
     /// Leaves it attached when the value is dropped.
     pub fn keep(&mut self) {
+        leftovers::keep(&self.instance);
         self.touched = false;
+    }
+
+    /// The directory of its pins.
+    #[must_use]
+    pub fn pins(&self) -> PathBuf {
+        leftovers::pins().join(&self.instance)
     }
 
     /// `isnguard status --json`, also where the exit status says that something is wrong.
@@ -198,7 +213,8 @@ impl<'a> Isnguard<'a> {
             .with_context(|| format!("`isnguard {verb} --json` printed no JSON: {printed}"))
     }
 
-    fn command(&self, verb: &str, arguments: &[&str]) -> Result<Command> {
+    /// A verb of this instance, to be run in the gateway's namespace.
+    pub fn command(&self, verb: &str, arguments: &[&str]) -> Result<Command> {
         let mut command = self.gateway.command(&self.binary)?;
         command
             .arg(verb)
@@ -210,13 +226,16 @@ impl<'a> Isnguard<'a> {
 
 impl Drop for Isnguard<'_> {
     fn drop(&mut self) {
-        if self.touched
-            && let Err(error) = self.detach_by_force()
-        {
-            eprintln!(
-                "isnguard instance {} may be left attached: {error:#}",
+        if !self.touched {
+            return;
+        }
+        let forced = self.command("detach", &["--force"]);
+        match forced.and_then(process::run_to_end) {
+            Ok(ended) if matches!(ended.status.code(), Some(0 | NOT_RUNNING)) => {}
+            other => eprintln!(
+                "isnguard instance {} may be left attached: {other:?}",
                 self.instance
-            );
+            ),
         }
     }
 }

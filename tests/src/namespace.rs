@@ -18,7 +18,10 @@ use nix::{
     unistd::geteuid,
 };
 
+use self::leftovers::NAMESPACE;
 use crate::process;
+
+pub mod leftovers;
 
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 
@@ -38,6 +41,7 @@ impl Namespace {
             "making network namespaces needs root, and this process runs as uid {}: run it with sudo",
             geteuid()
         );
+        leftovers::remove_once();
         let name = added(role)?;
         let path = path_of(&name);
         let handle =
@@ -121,6 +125,7 @@ impl Namespace {
 
     /// Leaves the namespace in place when the value is dropped; `ip netns del` removes it later.
     pub fn keep(&mut self) {
+        leftovers::keep(&self.name);
         self.kept = true;
     }
 }
@@ -150,7 +155,7 @@ fn netns(verb: &str, name: &str) -> Command {
 fn added(role: &str) -> Result<String> {
     for _ in 0..1000 {
         let name = format!(
-            "isnlab-{}-{}-{role}",
+            "{NAMESPACE}{}-{}-{role}",
             id(),
             SERIAL.fetch_add(1, Ordering::Relaxed)
         );
@@ -161,7 +166,7 @@ fn added(role: &str) -> Result<String> {
         return Ok(name);
     }
     bail!(
-        "no free name for a network namespace isnlab-{}-*-{role} in /run/netns: remove old ones with `ip netns del`",
+        "no free name for a network namespace {NAMESPACE}{}-*-{role} in /run/netns: remove old ones with `ip netns del`",
         id()
     )
 }

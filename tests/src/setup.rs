@@ -67,6 +67,8 @@ pub struct Setup {
     pub protect: Vec<String>,
     /// `--mode`, where it is not the default.
     pub mode: Option<String>,
+    /// Further options, as they stand on the command line.
+    pub more: Vec<String>,
 }
 
 impl Setup {
@@ -86,6 +88,7 @@ impl Setup {
             hook,
             protect,
             mode: None,
+            more: Vec::new(),
         }
     }
 
@@ -96,6 +99,14 @@ impl Setup {
             mode: Some(mode.to_owned()),
             ..self
         }
+    }
+
+    /// The same with further options.
+    #[must_use]
+    pub fn with(mut self, options: &[&str]) -> Self {
+        self.more
+            .extend(options.iter().map(|option| (*option).to_owned()));
+        self
     }
 
     /// As they stand on the command line.
@@ -112,6 +123,7 @@ impl Setup {
         if let Some(mode) = &self.mode {
             arguments.extend(["--mode", mode]);
         }
+        arguments.extend(self.more.iter().map(String::as_str));
         arguments
     }
 }

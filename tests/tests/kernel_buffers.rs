@@ -82,32 +82,62 @@ fn whatever_part_of_the_headers_is_linear_no_packet_leaves_half_translated() {
     let sent = host_data(1001, PEER_ISN + 1, b"").octets(200);
     let outbound = host_data(wire, PEER_ISN + 1, b"").octets(200);
     for (before, after) in [(&received, &translated), (&sent, &outbound)] {
-        let (before_frame, after_frame) = (carrier.frame(before), carrier.frame(after));
-        let mut runs = 0;
-        for linear in 14..=120 {
-            let ran = kernel
-                .attempt(before.direction, &before_frame, Some(linear))
-                .expect("a run");
-            let Some(ran) = ran else {
-                // Older kernels cannot lay out a frame so, and some minimum applies to all.
-                assert!(linear < 54, "no run with {linear} linear octets");
-                continue;
-            };
-            runs += 1;
-            let whole = ran.frame == after_frame;
-            let untouched = ran.frame == before_frame;
-            let sound = !ran.passes || whole || untouched;
-            assert!(
-                sound,
-                "{linear} linear octets: half translated\n{:02x?}",
-                ran.frame
-            );
-            let reachable = linear >= 54 + u32::try_from(before.options.len()).expect("short");
-            assert!(
-                whole || !reachable,
-                "{linear} linear octets hold all headers, and yet: {ran:?}"
-            );
-        }
-        assert!(runs > 50, "only {runs} layouts ran");
+        let frames = [carrier.frame(before), carrier.frame(after)];
+        let headers = 54 + u32::try_from(before.options.len()).expect("short");
+        in_every_layout(&kernel, before.direction, &frames, headers);
     }
+}
+
+#[test]
+fn whatever_part_of_an_error_is_linear_no_quote_leaves_half_translated() {
+    let carrier = Carrier::v4();
+    let (kernel, wire) = with_flow(Hook::Xdp, &carrier);
+    let peer = |number| peer_ack(PEER_ISN + 1, number).nops(20).octets(200);
+    let host = |sequence| host_data(sequence, PEER_ISN + 1, b"").octets(200);
+    for (direction, came, leaves) in [
+        (Outbound, peer(1001), peer(wire)),
+        (Inbound, host(wire), host(1001)),
+    ] {
+        let frames = [&came, &leaves].map(|tcp| {
+            carrier.icmp_frame(&Icmp::new(direction, 11, carrier.quote(tcp, usize::MAX)))
+        });
+        // Ethernet, IPv4, ICMP, then the quoted IPv4 and TCP headers.
+        let headers = 14
+            + 20
+            + 8
+            + 20
+            + 20
+            + u32::try_from(came.options.len().next_multiple_of(4)).expect("short");
+        in_every_layout(&kernel, direction, &frames, headers);
+    }
+}
+
+/// Runs a frame with any number of octets in its first buffer: it must leave as the second one if its headers are there, and
+/// otherwise so, as it came, or not at all.
+fn in_every_layout(kernel: &Kernel, direction: Direction, frames: &[Vec<u8>; 2], headers: u32) {
+    let [before, after] = frames;
+    let mut runs = 0;
+    for linear in 14..=140 {
+        let ran = kernel
+            .attempt(direction, before, Some(linear))
+            .expect("a run");
+        let Some(ran) = ran else {
+            // Older kernels cannot lay out a frame so, and some minimum applies to all.
+            assert!(linear < 54, "no run with {linear} linear octets");
+            continue;
+        };
+        runs += 1;
+        let whole = &ran.frame == after;
+        let sound = !ran.passes || whole || &ran.frame == before;
+        assert!(
+            sound,
+            "{linear} linear octets: half translated\n{:02x?}",
+            ran.frame
+        );
+        assert!(
+            whole || linear < headers,
+            "{linear} linear octets hold all headers, and yet: {ran:?}"
+        );
+    }
+    assert!(runs > 50, "only {runs} layouts ran");
 }

@@ -180,7 +180,7 @@ fn data_and_acknowledgments_race_a_retransmitted_syn() {
             if round.is_multiple_of(5) {
                 carrier.frame(&host_syn(1000))
             } else {
-                carrier.frame(&host_data(at, 1, b"x"))
+                carrier.frame(&host_data(at, PEER_ISN + 1, b"x"))
             }
         };
         let back = |round: u16| {

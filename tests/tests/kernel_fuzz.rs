@@ -131,14 +131,70 @@ fn step(flow: &mut Flow<'_>, ends: &mut Ends, rng: &mut Rng) {
         ends,
         rng,
     );
-    let mut frame = flow.frame(&tcp);
-    if rng.u8(..12) == 0 {
+    let (direction, mut frame) = match rng.u8(..8) {
+        0 => error(flow, ends, &tcp, rng),
+        1 => fragment(flow, &tcp, rng),
+        _ => (tcp.direction, flow.frame(&tcp)),
+    };
+    let damaged = rng.u8(..12) == 0;
+    if damaged {
         damage(&mut frame.octets, rng);
-        flow.offer_frame(tcp.direction, &frame);
+    }
+    if damaged || frame != flow.frame(&tcp) {
+        flow.offer_frame(direction, &frame);
         return;
     }
     let stepped = flow.offer_frame(tcp.direction, &frame);
     follow(flow, ends, &tcp, &stepped);
+}
+
+/// An ICMP message about a segment of the other end, as that left: mostly an error, mostly of the flow's number.
+fn error(flow: &Flow<'_>, ends: &Ends, about: &Tcp, rng: &mut Rng) -> (Direction, Frame) {
+    let mut shown = about.clone();
+    let direction = match about.direction {
+        Outbound => {
+            let offset = ends.wire.wrapping_sub(ends.host);
+            shown.sequence = shown.sequence.wrapping_add(offset);
+            Inbound
+        }
+        Inbound => Outbound,
+    };
+    let octets = match rng.u8(..4) {
+        0 => rng.usize(..20),
+        1 | 2 => rng.usize(20..70),
+        _ => usize::MAX,
+    };
+    let kind = if flow.carrier.key4().is_some() {
+        rng.choice([3, 3, 4, 5, 11, 12, 8])
+    } else {
+        rng.choice([1, 2, 2, 3, 4, 128, 135])
+    }
+    .unwrap_or(3);
+    let mut message = Icmp::new(direction, kind, flow.carrier.quote(&shown, octets));
+    if rng.u8(..4) == 0 {
+        message = message.rest([rng.u8(..40), rng.u8(..40), 0, 0]);
+    }
+    if rng.u8(..4) == 0 {
+        message = message.bad_checksum(rng.u16(..));
+    }
+    (direction, framed(flow, flow.carrier.icmp_frame(&message)))
+}
+
+/// The first fragment of a segment, with or without its whole header, or a later one.
+fn fragment(flow: &Flow<'_>, tcp: &Tcp, rng: &mut Rng) -> (Direction, Frame) {
+    let octets = if rng.u8(..4) == 0 {
+        flow.carrier.last_fragment(tcp, 8 * rng.usize(1..=2))
+    } else {
+        flow.carrier.first_fragment(tcp, 8 * rng.usize(1..=8))
+    };
+    (tcp.direction, framed(flow, octets))
+}
+
+fn framed(flow: &Flow<'_>, octets: Vec<u8>) -> Frame {
+    Frame {
+        octets,
+        stripped_tag: flow.carrier.stripped,
+    }
 }
 
 /// A handshake, data both ways, and mostly an end: so that episodes get beyond half-open flows.

@@ -99,7 +99,8 @@ fn headers_that_contradict_themselves() {
 
 #[test]
 fn ipv4_that_is_not_tcp_passes() {
-    use PassReason::{Fragment, IpAuthentication, NotTcp};
+    use PassReason::{Fragment, Icmp, IpAuthentication, NotTcp};
+    const ICMP: u8 = 1;
     play(
         &[Carrier::v4()],
         &[
@@ -112,11 +113,12 @@ fn ipv4_that_is_not_tcp_passes() {
                 damaged(flow, IpAuthentication, |octets| octets[23] = AUTHENTICATION);
             }),
             case(
-                "S13: ESP, UDP, ICMP, GRE, IP in IP, SCTP over IPv4 (67)",
+                "S13: ESP, UDP, ICMPv6, GRE, IP in IP, SCTP over IPv4, and ICMP that quotes nothing (67)",
                 |flow| {
-                    for protocol in [50, 17, 1, 47, 4, 41, 132, 255, 0] {
+                    for protocol in [50, 17, 58, 47, 4, 41, 132, 255, 0, ICMP] {
+                        let reason = if protocol == ICMP { Icmp } else { NotTcp };
                         flow.worlds.renew().expect("the maps can be written");
-                        damaged(flow, NotTcp, move |octets| octets[23] = protocol);
+                        damaged(flow, reason, move |octets| octets[23] = protocol);
                     }
                 },
             ),
@@ -126,16 +128,18 @@ fn ipv4_that_is_not_tcp_passes() {
 
 #[test]
 fn ipv6_that_leads_to_no_tcp_passes() {
-    use PassReason::{ExtensionHeaders, Fragment, IpAuthentication, NotTcp};
+    use PassReason::{ExtensionHeaders, Fragment, Icmp, IpAuthentication, NotTcp};
+    const ICMPV6: u8 = 58;
     play(
         &[Carrier::v6()],
         &[
             case(
-                "S13: ESP, UDP, ICMPv6, GRE and no next header over IPv6 (67)",
+                "S13: ESP, UDP, ICMP, GRE and no next header over IPv6, and ICMPv6 that quotes nothing (67)",
                 |flow| {
-                    for protocol in [50, 17, 58, 47, 4, 41, 59, MOBILITY, 139, 140, 253] {
+                    for protocol in [50, 17, 1, 47, 4, 41, 59, MOBILITY, 139, 140, 253, ICMPV6] {
+                        let reason = if protocol == ICMPV6 { Icmp } else { NotTcp };
                         flow.worlds.renew().expect("the maps can be written");
-                        damaged(flow, NotTcp, move |octets| octets[20] = protocol);
+                        damaged(flow, reason, move |octets| octets[20] = protocol);
                     }
                 },
             ),
@@ -188,6 +192,15 @@ fn ipv6_that_leads_to_no_tcp_passes() {
                     );
                 },
             ),
+        ],
+    );
+}
+
+#[test]
+fn ipv6_headers_that_lead_out_of_the_frame_pass() {
+    play(
+        &[Carrier::v6()],
+        &[
             case(
                 "S13: an extension header that leads out of the frame",
                 |flow| {

@@ -87,7 +87,7 @@ fn resets_of_the_host() {
             case(
                 "S9: closed port: the same where the host's numbers had come near 0 (20)",
                 |flow| {
-                    for (port, isn) in (6000..).zip([0, u32::MAX, u32::MAX - 1]) {
+                    for (port, isn) in (6000..).zip([0, 1, u32::MAX - 1]) {
                         flow.carrier = flow.carrier.clone().from_port(port);
                         let _ = flow.translated(isn);
                         flow.expect(&peer_syn(PEER_ISN + 5), &NOTHING_IN_IT, NOTHING);
@@ -96,14 +96,20 @@ fn resets_of_the_host() {
                 },
             ),
             case(
-                "S9: a reset with the number 0 that is the host's own is translated",
+                "S9: a reset with the number 0 that is the host's own is translated, also behind a SYN of the peer",
                 |flow| {
-                    let wire = flow.translated(u32::MAX);
-                    flow.expect(
-                        &host_rst_ack(0, PEER_ISN + 1),
-                        &Seq(wire.wrapping_add(1)),
-                        NOTHING,
-                    );
+                    for (port, crossed) in [(6000, false), (6001, true)] {
+                        flow.carrier = flow.carrier.clone().from_port(port);
+                        let wire = flow.translated(u32::MAX);
+                        if crossed {
+                            flow.expect(&peer_syn(PEER_ISN + 5), &NOTHING_IN_IT, NOTHING);
+                        }
+                        flow.expect(
+                            &host_rst_ack(0, PEER_ISN + 1),
+                            &Seq(wire.wrapping_add(1)),
+                            NOTHING,
+                        );
+                    }
                 },
             ),
             case(

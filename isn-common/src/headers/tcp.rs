@@ -8,5 +8,7 @@ pub const SHORTEST: usize = 20;
 pub const SEQUENCE: usize = 4;
 /// Offset of the acknowledgment number in the header.
 pub const ACKNOWLEDGMENT: usize = 8;
+/// Offset of the octet whose upper half is the header's length in 32-bit words.
+pub const DATA_OFFSET: usize = 12;
 /// Offset of the checksum in the header.
 pub const CHECKSUM: usize = 16;

@@ -9,10 +9,19 @@ impl Carrier {
     /// The frame that carries `tcp`.
     #[must_use]
     pub fn frame(&self, tcp: &Tcp) -> Vec<u8> {
-        let segment = self.segment(tcp);
-        let mut frame = self.link(tcp.direction);
-        self.network_header(tcp.direction, segment.len(), &mut frame);
-        frame.extend_from_slice(&segment);
+        self.around(tcp.direction, IpNumber::TCP, &self.segment(tcp))
+    }
+
+    /// The frame that carries these octets of `protocol`.
+    pub(super) fn around(
+        &self,
+        direction: Direction,
+        protocol: IpNumber,
+        octets: &[u8],
+    ) -> Vec<u8> {
+        let mut frame = self.link(direction);
+        self.network_header(direction, protocol, octets.len(), &mut frame);
+        frame.extend_from_slice(octets);
         frame.extend_from_slice(&self.trailer);
         frame
     }
@@ -35,7 +44,13 @@ impl Carrier {
         octets
     }
 
-    fn network_header(&self, direction: Direction, length: usize, frame: &mut Vec<u8>) {
+    fn network_header(
+        &self,
+        direction: Direction,
+        protocol: IpNumber,
+        length: usize,
+        frame: &mut Vec<u8>,
+    ) {
         match &self.network {
             Network::V4 {
                 host,
@@ -44,7 +59,9 @@ impl Carrier {
                 fragment,
             } => {
                 let (source, destination) = oriented(direction, *host, *peer);
-                let header = ipv4(source, destination, options, *fragment, length);
+                let mut header = ipv4(source, destination, options, *fragment, length);
+                header.protocol = protocol;
+                header.header_checksum = header.calc_header_checksum();
                 frame.extend_from_slice(&header.to_bytes());
             }
             Network::V6 {
@@ -53,12 +70,16 @@ impl Carrier {
                 extensions,
             } => {
                 let (source, destination) = oriented(direction, *host, *peer);
-                frame.extend_from_slice(&ipv6(source, destination, extensions, length).to_bytes());
+                let next = |at: usize| {
+                    extensions
+                        .get(at)
+                        .map_or(protocol, |next| IpNumber(next.number))
+                };
+                let mut header = ipv6(source, destination, extensions, length);
+                header.next_header = next(0);
+                frame.extend_from_slice(&header.to_bytes());
                 for (at, extension) in extensions.iter().enumerate() {
-                    let next = extensions
-                        .get(at + 1)
-                        .map_or(IpNumber::TCP.0, |next| next.number);
-                    frame.push(next);
+                    frame.push(next(at + 1).0);
                     frame.extend_from_slice(&extension.octets[1..]);
                 }
             }
@@ -107,7 +128,7 @@ impl Carrier {
     }
 }
 
-fn oriented<T>(direction: Direction, host: T, peer: T) -> (T, T) {
+pub(super) fn oriented<T>(direction: Direction, host: T, peer: T) -> (T, T) {
     match direction {
         Direction::Outbound => (host, peer),
         Direction::Inbound => (peer, host),
@@ -115,7 +136,7 @@ fn oriented<T>(direction: Direction, host: T, peer: T) -> (T, T) {
 }
 
 /// One's complement sum of a checksum and an error; an error of `0` or `!0` leaves it right.
-fn wrong_by(right: u16, error: u16) -> u16 {
+pub(super) fn wrong_by(right: u16, error: u16) -> u16 {
     let (sum, carry) = right.overflowing_add(error);
     sum.wrapping_add(u16::from(carry))
 }
@@ -136,7 +157,6 @@ fn ipv4(
     header.dont_fragment = fragment & 0x4000 != 0;
     header.more_fragments = fragment & 0x2000 != 0;
     header.fragment_offset = (fragment & 0x1fff).try_into().expect("13 bits");
-    header.header_checksum = header.calc_header_checksum();
     header
 }
 
@@ -151,14 +171,11 @@ fn ipv6(
         .map(|extension| extension.octets.len())
         .sum();
     let payload_length = u16::try_from(length + behind).expect("a datagram is shorter than 64 KiB");
-    let next_header = extensions
-        .first()
-        .map_or(IpNumber::TCP, |first| IpNumber(first.number));
     Ipv6Header {
         traffic_class: 0x28,
         flow_label: 0x12345.try_into().expect("20 bits"),
         payload_length,
-        next_header,
+        next_header: IpNumber::TCP,
         hop_limit: 64,
         source,
         destination,

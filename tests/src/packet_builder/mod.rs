@@ -5,11 +5,14 @@
 
 pub mod carrier;
 pub mod extension;
+pub mod fragment;
 mod frame;
+pub mod icmp;
 
 use std::fmt;
 
 pub use carrier::{Carrier, Network};
+pub use icmp::{Icmp, Quote};
 use isn_common::flow::Direction;
 
 /// FIN.

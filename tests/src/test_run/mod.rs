@@ -12,7 +12,12 @@ use aya::{
 };
 use isn_common::{
     abi::{
-        Counters as CpuCounters, flow::Record, maps, policy::Policy, programs, settings::Settings,
+        Counters as CpuCounters,
+        flow::{Previous, Record},
+        maps,
+        policy::Policy,
+        programs,
+        settings::Settings,
     },
     flow::{Direction, Key4, Key6},
 };
@@ -223,6 +228,16 @@ impl Kernel {
     /// A table of IPv6 flows, by its map's name.
     pub fn table6(&mut self, name: &str) -> Result<HashMap<&mut MapData, Key6, Record>> {
         Ok(self.map_mut(name)?.try_into()?)
+    }
+
+    /// The incarnations before those in the records, IPv4.
+    pub fn previous4(&mut self) -> Result<HashMap<&mut MapData, Key4, Previous>> {
+        Ok(self.map_mut(maps::PREVIOUS_V4)?.try_into()?)
+    }
+
+    /// The incarnations before those in the records, IPv6.
+    pub fn previous6(&mut self) -> Result<HashMap<&mut MapData, Key6, Previous>> {
+        Ok(self.map_mut(maps::PREVIOUS_V6)?.try_into()?)
     }
 
     fn map_mut(&mut self, name: &str) -> Result<&mut aya::maps::Map> {

@@ -144,7 +144,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    fn send(&mut self, direction: Direction, frame: &Frame, label: &str) -> Stepped {
+    pub(super) fn send(&mut self, direction: Direction, frame: &Frame, label: &str) -> Stepped {
         match self.worlds.step(direction, frame) {
             Ok(stepped) => {
                 self.transcript
@@ -204,7 +204,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    fn count(&self, stepped: &Stepped, outcome: Verdict, events: &Events) {
+    pub(super) fn count(&self, stepped: &Stepped, outcome: Verdict, events: &Events) {
         let wanted: Counters = expected(outcome, events);
         if let Some(difference) = difference(&wanted, &stepped.counted) {
             self.fail(difference);

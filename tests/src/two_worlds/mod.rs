@@ -3,12 +3,14 @@
 
 pub mod bench;
 pub mod connections;
+pub mod errors;
 pub mod flow;
 pub mod given;
 mod in_kernel;
 pub mod leaves;
 pub mod oracle;
 pub mod prelude;
+pub mod quoting;
 pub mod reading;
 pub mod state;
 
@@ -243,7 +245,7 @@ impl Worlds {
         }
         ensure!(
             flows == at_xdp.len(),
-            "{flows} flows in memory, {} in the kernel",
+            "{flows} entries in memory, {} in the kernel",
             at_xdp.len()
         );
         self.state = at_xdp;

@@ -1,22 +1,34 @@
-//! What no packet may ever suffer, checked on each (S9 to S11): only sequence number, acknowledgment, SACK edges and the
-//! TCP checksum change; the checksum leaves right exactly if it came right; both directions use one offset.
+//! What no packet may ever suffer, checked on each (S9 to S12): only sequence number, acknowledgment, SACK edges and
+//! checksums change; a checksum leaves right exactly if it came right; both directions use one offset, but for late segments of
+//! an incarnation before, which are counted (S14).
 //!
 //! Its own reading of the headers (RFC 791, RFC 8200, RFC 9293, RFC 2018), so that it does not share the data plane's mistakes.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _, ops::Range};
 
 use anyhow::{Context as _, Result, ensure};
-use isn_common::{flow::Direction, verdict::Verdict};
+use isn_common::{
+    counter::Counter,
+    flow::Direction,
+    verdict::{PassReason, Verdict},
+};
 
 use super::{
     Stepped,
+    quoting::{Quoted, locate_quote},
     reading::{Found, locate, word},
 };
 
-/// Remembers the offset of each flow since its last SYN.
+/// Remembers the offset of each flow since its last SYN, and those before.
 #[derive(Default)]
 pub struct Oracle {
-    offsets: HashMap<Vec<u8>, u32>,
+    flows: HashMap<Vec<u8>, Offsets>,
+}
+
+#[derive(Default)]
+struct Offsets {
+    current: u32,
+    former: Vec<u32>,
 }
 
 impl Oracle {
@@ -29,77 +41,140 @@ impl Oracle {
             before.len(),
             after.len()
         );
-        let translated = matches!(
-            stepped.verdict,
-            Verdict::TranslatedIn | Verdict::TranslatedOut
-        );
-        ensure!(
-            translated || before == after || matches!(stepped.verdict, Verdict::Drop(_)),
-            "{:?}, and yet octets changed:\n{}",
-            stepped.verdict,
-            octets_apart(before, after)
-        );
-        let Some(found) = locate(direction, before) else {
-            ensure!(
-                before == after,
-                "no TCP header here, and yet octets changed:\n{}",
-                octets_apart(before, after)
-            );
-            return Ok(());
-        };
-        if matches!(stepped.verdict, Verdict::Drop(_)) {
-            return Ok(());
+        let late = stepped.counted[Counter::PreviousIncarnation.index()];
+        match stepped.verdict {
+            Verdict::IcmpTranslated => {
+                ensure!(late == 0, "an ICMP error counted as a late segment");
+                let quoted = locate_quote(direction, before)
+                    .context("translated as an ICMP error, and it quotes no segment")?;
+                self.error(direction, &quoted, before, after)
+            }
+            Verdict::TranslatedIn | Verdict::TranslatedOut => {
+                let found = locate(direction, before)
+                    .context("translated, and there is no whole TCP header here")?;
+                self.segment(direction, &found, before, stepped)
+            }
+            Verdict::Pass(reason) => {
+                ensure!(
+                    before == after,
+                    "{reason:?}, and yet octets changed:\n{}",
+                    octets_apart(before, after)
+                );
+                ensure!(
+                    late == 0 || reason == PassReason::OffsetZero,
+                    "{reason:?}, and yet counted as a late segment"
+                );
+                if let Some(quoted) = locate_quote(direction, before) {
+                    self.left_alone(direction, &quoted, before)?;
+                }
+                locate(direction, before).map_or(Ok(()), |found| {
+                    self.segment(direction, &found, before, stepped)
+                })
+            }
+            Verdict::Drop(_) => Ok(()),
         }
-        let permitted = found.permitted(direction, before);
-        for at in (0..before.len()).filter(|at| before[*at] != after[*at]) {
-            ensure!(
-                permitted.iter().any(|range| range.contains(&at)),
-                "octet {at} must not change:\n{}",
-                octets_apart(before, after)
-            );
-        }
-        let (sum_before, sum_after) = (found.sum(before), found.sum(after));
-        ensure!(
-            sum_before % 0xffff == sum_after % 0xffff,
-            "the checksum is off by another difference than it came with:\n{}",
-            octets_apart(before, after)
-        );
-        self.consistent(direction, &found, before, after)
     }
 
-    /// One offset for both directions, which only a SYN of the host replaces (S1, S9).
-    fn consistent(
+    /// What may become of a segment, and what this one's offset is.
+    fn segment(
         &mut self,
         direction: Direction,
         found: &Found,
         before: &[u8],
-        after: &[u8],
+        stepped: &Stepped,
     ) -> Result<()> {
-        let moved =
-            |at: usize| word(after, found.at + at).wrapping_sub(word(before, found.at + at));
-        let flags = before[found.at + 13];
+        let after = &stepped.frame;
+        only_within(&found.permitted(direction, before), before, after)?;
+        same_sum("TCP", found.sum(before), found.sum(after))?;
+        let late = stepped.counted[Counter::PreviousIncarnation.index()] != 0;
+        self.consistent(direction, found, late, [before, after])
+    }
+
+    /// One offset for both directions, which only a SYN of the host replaces (S1, S9), and which only late segments do without
+    /// (S14).
+    fn consistent(
+        &mut self,
+        direction: Direction,
+        found: &Found,
+        late: bool,
+        frames: [&[u8]; 2],
+    ) -> Result<()> {
+        let [before, _] = frames;
+        let moved = |at: usize| moved(frames, found.at + at);
+        let opens = before[found.at + 13] & 0x06 == 0x02;
+        let from_host = direction == Direction::Outbound;
+        ensure!(
+            !late || from_host && !opens,
+            "this cannot be a late segment of the host"
+        );
         match direction {
-            Direction::Outbound if flags & 0x06 == 0x02 => {
-                self.offsets.insert(found.flow.clone(), moved(4));
+            Direction::Outbound if opens => self.open(&found.flow, moved(4)),
+            Direction::Outbound if late => self.former(found, moved(4))?,
+            Direction::Outbound if moved(4) != 0 => self.current(found, moved(4))?,
+            Direction::Inbound if moved(8) != 0 => {
+                self.current(found, 0u32.wrapping_sub(moved(8)))?;
             }
-            Direction::Outbound if moved(4) != 0 => self.same(found, moved(4))?,
-            Direction::Inbound if moved(8) != 0 => self.same(found, 0u32.wrapping_sub(moved(8)))?,
             _ => {}
         }
         for range in found.edges(before) {
-            let change = word(before, range.start).wrapping_sub(word(after, range.start));
+            let change = moved_back(frames, range.start);
             if change != 0 {
-                self.same(found, change)?;
+                self.current(found, change)?;
             }
         }
         Ok(())
     }
 
-    fn same(&self, found: &Found, offset: u32) -> Result<()> {
-        let known = *self
-            .offsets
-            .get(&found.flow)
-            .context("translated, and no SYN of the host was ever seen")?;
+    /// What may become of an error: the numbers that its reader knows, and checksums that are as right as before (S12).
+    fn error(
+        &self,
+        direction: Direction,
+        quoted: &Quoted,
+        before: &[u8],
+        after: &[u8],
+    ) -> Result<()> {
+        only_within(&quoted.permitted(direction, before), before, after)?;
+        same_sum("ICMP", quoted.sum(before), quoted.sum(after))?;
+        if let (Some(one), Some(other)) = (quoted.quoted_sum(before), quoted.quoted_sum(after)) {
+            same_sum("quoted TCP", one, other)?;
+        }
+        let (frames, segment) = ([before, after], &quoted.segment);
+        match direction {
+            Direction::Inbound => self.current(segment, moved_back(frames, segment.at + 4)),
+            Direction::Outbound => {
+                self.current(segment, moved(frames, segment.at + 8))?;
+                let mut edges = quoted.edges(before).into_iter();
+                edges.try_for_each(|edge| self.current(segment, moved(frames, edge.start)))
+            }
+        }
+    }
+
+    /// An error may pass only if what it quotes has no number to translate (S12).
+    fn left_alone(&self, direction: Direction, quoted: &Quoted, before: &[u8]) -> Result<()> {
+        let offset = self
+            .flows
+            .get(&quoted.segment.flow)
+            .map_or(0, |it| it.current);
+        ensure!(
+            offset == 0 || !quoted.shows_number(direction, before),
+            "an error passed that quotes a segment of a flow with offset {offset:#x}"
+        );
+        Ok(())
+    }
+
+    fn open(&mut self, flow: &[u8], offset: u32) {
+        let offsets = self.flows.entry(flow.to_vec()).or_insert_with(|| Offsets {
+            current: offset,
+            former: Vec::new(),
+        });
+        if offsets.current != offset {
+            offsets.former.push(offsets.current);
+            offsets.current = offset;
+        }
+    }
+
+    fn current(&self, found: &Found, offset: u32) -> Result<()> {
+        let known = self.offsets(found)?.current;
         ensure!(
             known == offset,
             "translated by {offset:#x}; the SYN was by {known:#x}"
@@ -107,12 +182,56 @@ impl Oracle {
         Ok(())
     }
 
+    fn former(&self, found: &Found, offset: u32) -> Result<()> {
+        let known = &self.offsets(found)?.former;
+        ensure!(
+            known.contains(&offset),
+            "a late segment was translated by {offset:#x}; incarnations before were by {known:#x?}"
+        );
+        Ok(())
+    }
+
+    fn offsets(&self, found: &Found) -> Result<&Offsets> {
+        self.flows
+            .get(&found.flow)
+            .context("translated, and no SYN of the host was ever seen")
+    }
+
     /// Takes an offset for granted, as of a flow whose record was put into the tables.
     pub fn assume(&mut self, frame: &[u8], offset: u32) {
         if let Some(found) = locate(Direction::Outbound, frame) {
-            self.offsets.insert(found.flow, offset);
+            self.flows.entry(found.flow).or_default().current = offset;
         }
     }
+}
+
+fn moved([before, after]: [&[u8]; 2], at: usize) -> u32 {
+    word(after, at).wrapping_sub(word(before, at))
+}
+
+fn moved_back([before, after]: [&[u8]; 2], at: usize) -> u32 {
+    moved([after, before], at)
+}
+
+fn only_within(permitted: &[Range<usize>], before: &[u8], after: &[u8]) -> Result<()> {
+    for at in (0..before.len()).filter(|at| before[*at] != after[*at]) {
+        ensure!(
+            permitted.iter().any(|range| range.contains(&at)),
+            "octet {at} must not change:\n{}",
+            octets_apart(before, after)
+        );
+    }
+    Ok(())
+}
+
+/// A checksum that was right is right, and one that was wrong is wrong by as much.
+fn same_sum(whose: &str, before: u64, after: u64) -> Result<()> {
+    let [before, after] = [before, after].map(|sum| sum % 0xffff);
+    ensure!(
+        before == after,
+        "the {whose} checksum is off by {after:#x}, and came off by {before:#x}"
+    );
+    Ok(())
 }
 
 /// The octets in which two frames differ.

@@ -64,81 +64,122 @@ impl Found {
     /// which are the same before and after.
     #[must_use]
     pub fn sum(&self, frame: &[u8]) -> u64 {
-        let covered = &frame[self.at..self.end];
-        covered
-            .chunks(2)
-            .map(|pair| u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0)))
-            .sum()
+        sum(&frame[self.at..self.end])
     }
+}
+
+/// The one's complement sum of octets, not folded (RFC 1071).
+pub(super) fn sum(octets: &[u8]) -> u64 {
+    octets
+        .chunks(2)
+        .map(|pair| u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0)))
+        .sum()
 }
 
 /// Finds the segment, or gives `None` where there is none that could be translated completely.
 #[must_use]
 pub fn locate(direction: Direction, frame: &[u8]) -> Option<Found> {
-    let mut at = 12;
-    let mut flow = Vec::new();
-    while matches!(half(frame, at)?, 0x8100 | 0x88a8 | 0x9100) {
-        if at > 16 {
-            return None;
-        }
-        let vlan = half(frame, at + 2)? & 0xfff;
-        if vlan != 0 {
-            flow.extend_from_slice(&vlan.to_be_bytes());
-        }
-        at += 4;
-    }
-    let (addresses, size, tcp, end) = match half(frame, at)? {
-        0x0800 => v4(frame, at + 2)?,
-        0x86dd => v6(frame, at + 2)?,
+    let (vlans, ether_type, at) = link(frame)?;
+    let datagram = match ether_type {
+        0x0800 => v4(frame, at, TCP)?,
+        0x86dd => v6(frame, at, TCP)?,
         _ => return None,
     };
+    let (tcp, end) = (datagram.payload, datagram.end);
     let header = usize::from(frame.get(tcp + 12)? >> 4) * 4;
     if header < 20 || tcp + header > end || end > frame.len() {
         return None;
     }
-    let mut ends = [
-        [&frame[addresses..addresses + size], &frame[tcp..tcp + 2]].concat(),
-        [
-            &frame[addresses + size..addresses + 2 * size],
-            &frame[tcp + 2..tcp + 4],
-        ]
-        .concat(),
-    ];
-    if direction == Direction::Inbound {
-        ends.reverse();
-    }
-    flow.extend_from_slice(&ends.concat());
     Some(Found {
-        flow,
+        flow: flow(vlans, frame, &datagram, direction == Direction::Outbound),
         at: tcp,
         header,
         end,
     })
 }
 
-/// Offset and size of the addresses, offset of the TCP header, offset behind the datagram.
-type Located = (usize, usize, usize, usize);
+/// Protocol number of TCP.
+pub(super) const TCP: u8 = 6;
 
-fn v4(frame: &[u8], at: usize) -> Option<Located> {
-    let header = usize::from(frame.get(at)? & 15) * 4;
-    let tcp = *frame.get(at + 9)? == 6 && frame[at] >> 4 == 4 && header >= 20;
-    let fragment_offset = half(frame, at + 6)? & 0x1fff;
-    (tcp && fragment_offset == 0).then_some((
-        at + 12,
-        4,
-        at + header,
-        at + usize::from(half(frame, at + 2)?),
-    ))
+/// A datagram of either family.
+pub(super) struct Datagram {
+    /// Offset of its addresses, source first.
+    pub addresses: usize,
+    /// Octets of an address.
+    pub size: usize,
+    /// Offset of what it carries.
+    pub payload: usize,
+    /// Offset behind it, as its header says.
+    pub end: usize,
+    /// Whether more fragments follow.
+    pub is_fragment: bool,
 }
 
-fn v6(frame: &[u8], at: usize) -> Option<Located> {
+/// Tags, `EtherType`, and the offset of what is behind; `None` with more than two tags.
+pub(super) fn link(frame: &[u8]) -> Option<(Vec<u8>, u16, usize)> {
+    let mut at = 12;
+    let mut vlans = Vec::new();
+    while matches!(half(frame, at)?, 0x8100 | 0x88a8 | 0x9100) {
+        if at > 16 {
+            return None;
+        }
+        let vlan = half(frame, at + 2)? & 0xfff;
+        if vlan != 0 {
+            vlans.extend_from_slice(&vlan.to_be_bytes());
+        }
+        at += 4;
+    }
+    Some((vlans, half(frame, at)?, at + 2))
+}
+
+/// Tags, addresses and ports, host first; the sender of a datagram may be the host or the peer.
+pub(super) fn flow(
+    vlans: Vec<u8>,
+    frame: &[u8],
+    datagram: &Datagram,
+    host_is_sender: bool,
+) -> Vec<u8> {
+    let (from, to) = (datagram.addresses, datagram.addresses + datagram.size);
+    let port = datagram.payload;
+    let mut ends = [
+        [&frame[from..to], &frame[port..port + 2]].concat(),
+        [&frame[to..to + datagram.size], &frame[port + 2..port + 4]].concat(),
+    ];
+    if !host_is_sender {
+        ends.reverse();
+    }
+    [vlans, ends.concat()].concat()
+}
+
+/// The IPv4 datagram at `at`, if it carries `protocol` and is no later fragment.
+pub(super) fn v4(frame: &[u8], at: usize, protocol: u8) -> Option<Datagram> {
+    let header = usize::from(frame.get(at)? & 15) * 4;
+    let carried = *frame.get(at + 9)? == protocol && frame[at] >> 4 == 4 && header >= 20;
+    let fragment_offset = half(frame, at + 6)? & 0x1fff;
+    (carried && fragment_offset == 0).then_some(Datagram {
+        addresses: at + 12,
+        size: 4,
+        payload: at + header,
+        end: at + usize::from(half(frame, at + 2)?),
+        is_fragment: half(frame, at + 6)? & 0x2000 != 0,
+    })
+}
+
+/// Extension headers that are walked at most (RFC 8200 section 4.1 names six places); with more, nothing is found.
+const MOST_EXTENSIONS: usize = 6;
+
+/// The same of IPv6, its extension headers skipped.
+pub(super) fn v6(frame: &[u8], at: usize, protocol: u8) -> Option<Datagram> {
     let (mut next, mut behind) = (*frame.get(at + 6)?, at + 40);
     let end = behind + usize::from(half(frame, at + 4)?);
-    while matches!(next, 0 | 43 | 44 | 60) {
+    let (mut walked, mut is_fragment) = (0, false);
+    while matches!(next, 0 | 43 | 44 | 60) && walked < MOST_EXTENSIONS {
+        walked += 1;
         if next == 44 && half(frame, behind + 2)? & 0xfff8 != 0 {
             return None;
         }
         let length = if next == 44 {
+            is_fragment = half(frame, behind + 2)? & 1 != 0;
             8
         } else {
             8 + 8 * usize::from(*frame.get(behind + 1)?)
@@ -146,10 +187,17 @@ fn v6(frame: &[u8], at: usize) -> Option<Located> {
         next = *frame.get(behind)?;
         behind += length;
     }
-    (next == 6 && frame[at] >> 4 == 6).then_some((at + 8, 16, behind, end))
+    (next == protocol && frame[at] >> 4 == 6).then_some(Datagram {
+        addresses: at + 8,
+        size: 16,
+        payload: behind,
+        end,
+        is_fragment,
+    })
 }
 
-fn half(frame: &[u8], at: usize) -> Option<u16> {
+/// The 16-bit number at an offset.
+pub(super) fn half(frame: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]))
 }
 

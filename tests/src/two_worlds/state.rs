@@ -10,7 +10,7 @@ use anyhow::Result;
 use aya::{Pod, maps::MapData};
 use isn_common::{
     abi::{
-        flow::{Record, pack, unpack},
+        flow::{Previous, Record, pack, unpack},
         maps,
     },
     flow::{Key4, Key6},
@@ -19,7 +19,7 @@ use isn_common::{
 
 use crate::test_run::Kernel;
 
-/// The contents of the four tables.
+/// The contents of the six tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Translated IPv4 flows.
@@ -30,6 +30,10 @@ pub struct State {
     pub history_v4: HashMap<Key4, Record>,
     /// IPv6 flows with offset 0.
     pub history_v6: HashMap<Key6, Record>,
+    /// The incarnations before those in the records, IPv4.
+    pub previous_v4: HashMap<Key4, Previous>,
+    /// The incarnations before those in the records, IPv6.
+    pub previous_v6: HashMap<Key6, Previous>,
 }
 
 impl State {
@@ -40,6 +44,8 @@ impl State {
             translated_v6: read(&kernel.table6(maps::TRANSLATED_V6)?)?,
             history_v4: read(&kernel.table4(maps::HISTORY_V4)?)?,
             history_v6: read(&kernel.table6(maps::HISTORY_V6)?)?,
+            previous_v4: read(&kernel.previous4()?)?,
+            previous_v6: read(&kernel.previous6()?)?,
         })
     }
 
@@ -54,7 +60,9 @@ impl State {
             &self.translated_v6,
         )?;
         write(&mut kernel.table4(maps::HISTORY_V4)?, &self.history_v4)?;
-        write(&mut kernel.table6(maps::HISTORY_V6)?, &self.history_v6)
+        write(&mut kernel.table6(maps::HISTORY_V6)?, &self.history_v6)?;
+        write(&mut kernel.previous4()?, &self.previous_v4)?;
+        write(&mut kernel.previous6()?, &self.previous_v6)
     }
 
     /// Makes this what lies in memory, instead of `before`.
@@ -71,25 +79,43 @@ impl State {
         );
         replace(&memory.history_v4, &before.history_v4, &self.history_v4);
         replace(&memory.history_v6, &before.history_v6, &self.history_v6);
+        memory
+            .previous_v4
+            .borrow_mut()
+            .clone_from(&self.previous_v4);
+        memory
+            .previous_v6
+            .borrow_mut()
+            .clone_from(&self.previous_v6);
     }
 
     /// The same flows, all of them `ticks` older.
     #[must_use]
     pub fn aged(&self, ticks: u32) -> Self {
-        self.each(|record| Record {
-            sent: older(record.sent, ticks),
-            life: older(record.life, ticks),
-            ..*record
-        })
+        let succeeded = |previous: &Previous| Previous {
+            ended: previous.ended.wrapping_sub(ticks),
+            ..*previous
+        };
+        Self {
+            previous_v4: changed(&self.previous_v4, &succeeded),
+            previous_v6: changed(&self.previous_v6, &succeeded),
+            ..self.each(|record| Record {
+                sent: older(record.sent, ticks),
+                life: older(record.life, ticks),
+                ..*record
+            })
+        }
     }
 
-    /// Number of flows.
+    /// Number of entries in all tables.
     #[must_use]
     pub fn len(&self) -> usize {
         self.translated_v4.len()
             + self.translated_v6.len()
             + self.history_v4.len()
             + self.history_v6.len()
+            + self.previous_v4.len()
+            + self.previous_v6.len()
     }
 
     /// Whether there is none.
@@ -102,10 +128,37 @@ impl State {
     #[must_use]
     pub fn difference(&self, other: &Self, names: [&str; 2]) -> Option<String> {
         let mut text = String::new();
-        compare(&self.translated_v4, &other.translated_v4, names, &mut text);
-        compare(&self.translated_v6, &other.translated_v6, names, &mut text);
-        compare(&self.history_v4, &other.history_v4, names, &mut text);
-        compare(&self.history_v6, &other.history_v6, names, &mut text);
+        compare(
+            &self.translated_v4,
+            &other.translated_v4,
+            parts,
+            names,
+            &mut text,
+        );
+        compare(
+            &self.translated_v6,
+            &other.translated_v6,
+            parts,
+            names,
+            &mut text,
+        );
+        compare(&self.history_v4, &other.history_v4, parts, names, &mut text);
+        compare(&self.history_v6, &other.history_v6, parts, names, &mut text);
+        let before = |previous: &Previous| format!("before that: {previous:?}");
+        compare(
+            &self.previous_v4,
+            &other.previous_v4,
+            before,
+            names,
+            &mut text,
+        );
+        compare(
+            &self.previous_v6,
+            &other.previous_v6,
+            before,
+            names,
+            &mut text,
+        );
         (!text.is_empty()).then_some(text)
     }
 
@@ -117,11 +170,13 @@ impl State {
             translated_v6: changed(&self.translated_v6, &change),
             history_v4: changed(&self.history_v4, &change),
             history_v6: changed(&self.history_v6, &change),
+            previous_v4: self.previous_v4.clone(),
+            previous_v6: self.previous_v6.clone(),
         }
     }
 }
 
-/// What lies in memory under the keys of `other`, and the number of flows there.
+/// What lies in memory under the keys of `other`, and the number of entries there.
 #[must_use]
 pub fn memory_state(memory: &Memory, other: &State) -> (State, usize) {
     let state = State {
@@ -129,12 +184,13 @@ pub fn memory_state(memory: &Memory, other: &State) -> (State, usize) {
         translated_v6: pick(&memory.translated_v6, &other.translated_v6),
         history_v4: pick(&memory.history_v4, &other.history_v4),
         history_v6: pick(&memory.history_v6, &other.history_v6),
+        previous_v4: memory.previous_v4.borrow().clone(),
+        previous_v6: memory.previous_v6.borrow().clone(),
     };
     let translated = memory.translated_v4.len() + memory.translated_v6.len();
-    (
-        state,
-        translated + memory.history_v4.len() + memory.history_v6.len(),
-    )
+    let history = memory.history_v4.len() + memory.history_v6.len();
+    let previous = state.previous_v4.len() + state.previous_v6.len();
+    (state, translated + history + previous)
 }
 
 /// A record as its parts.
@@ -156,9 +212,10 @@ pub fn parts(record: &Record) -> String {
     )
 }
 
-fn compare<K: Debug + Eq + Hash>(
-    one: &HashMap<K, Record>,
-    other: &HashMap<K, Record>,
+fn compare<K: Debug + Eq + Hash, V: PartialEq>(
+    one: &HashMap<K, V>,
+    other: &HashMap<K, V>,
+    parts: impl Fn(&V) -> String,
     names: [&str; 2],
     text: &mut String,
 ) {
@@ -173,7 +230,7 @@ fn compare<K: Debug + Eq + Hash>(
             let _ = writeln!(
                 text,
                 "    {name}: {}",
-                state.get(key).map_or_else(|| "none".to_owned(), parts)
+                state.get(key).map_or_else(|| "none".to_owned(), &parts)
             );
         }
     }
@@ -185,31 +242,34 @@ const fn older(word: u64, ticks: u32) -> u64 {
     pack(low, tick.wrapping_sub(ticks))
 }
 
-type Map<'a, K> = aya::maps::HashMap<&'a mut MapData, K, Record>;
+type Map<'a, K, V> = aya::maps::HashMap<&'a mut MapData, K, V>;
 
-fn read<K: Pod + Eq + Hash>(map: &Map<'_, K>) -> Result<HashMap<K, Record>> {
+fn read<K: Pod + Eq + Hash, V: Pod>(map: &Map<'_, K, V>) -> Result<HashMap<K, V>> {
     Ok(map.iter().collect::<Result<_, _>>()?)
 }
 
-fn write<K: Pod + Eq + Hash>(map: &mut Map<'_, K>, wanted: &HashMap<K, Record>) -> Result<()> {
+fn write<K: Pod + Eq + Hash, V: Pod>(
+    map: &mut Map<'_, K, V>,
+    wanted: &HashMap<K, V>,
+) -> Result<()> {
     for key in map.keys().collect::<Result<Vec<_>, _>>()? {
         if !wanted.contains_key(&key) {
             map.remove(&key)?;
         }
     }
-    for (key, record) in wanted {
-        map.insert(key, record, 0)?;
+    for (key, value) in wanted {
+        map.insert(key, value, 0)?;
     }
     Ok(())
 }
 
-fn changed<K: Copy + Eq + Hash>(
-    flows: &HashMap<K, Record>,
-    change: &impl Fn(&Record) -> Record,
-) -> HashMap<K, Record> {
+fn changed<K: Copy + Eq + Hash, V>(
+    flows: &HashMap<K, V>,
+    change: &impl Fn(&V) -> V,
+) -> HashMap<K, V> {
     flows
         .iter()
-        .map(|(key, record)| (*key, change(record)))
+        .map(|(key, value)| (*key, change(value)))
         .collect()
 }
 

@@ -1,0 +1,214 @@
+//! The path narrows in mid-transfer: the gateway's own ICMP error reaches the host with the host's number in its quote (S12, RFC 1191, RFC 8201).
+//!
+//! Linux takes such an error for a TCP connection only if the quoted sequence number is one that is in flight (RFC 5927 section 4.1);
+//! only then does its cache of path MTUs change.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use isn_tests::{
+    family::Family,
+    gateway::Isnguard,
+    process::Process,
+    scenario::{Connection, host_end, one_life},
+    server::Server,
+    setup::{Hook, Placement, Setup},
+    topology::{HOST_IF, Lab, LabOptions, OUTSIDE_IF, PEER_IF},
+    transfer::exchange,
+    wait,
+};
+use nix::sys::signal::Signal;
+use pcap_file::pcap::PcapReader;
+use tempfile::TempDir;
+
+const FIRST_ISN: u32 = 3_000_000_000;
+const LOWER_ISN: u32 = 1_000_000_000;
+const PEER_PORT: u16 = 7000;
+const PORT: u16 = 40_000;
+const BYTES: u64 = 128 << 20;
+const PATIENCE: Duration = Duration::from_mins(1);
+const WIDE: &str = "1500";
+const NARROW: &str = "1400";
+
+fn set_mtu(lab: &Lab, mtu: &str) -> Result<()> {
+    for (namespace, interface) in [(&lab.gateway, OUTSIDE_IF), (&lab.peer, PEER_IF)] {
+        namespace.run("ip", &["link", "set", "dev", interface, "mtu", mtu])?;
+    }
+    Ok(())
+}
+
+/// Back to the wide path, with nothing remembered about the narrow one.
+fn widen(lab: &Lab) -> Result<()> {
+    set_mtu(lab, WIDE)?;
+    for namespace in lab.namespaces() {
+        for family in ["-4", "-6"] {
+            namespace.run("ip", &[family, "route", "flush", "cache"])?;
+        }
+    }
+    Ok(())
+}
+
+/// The host's idea of the path to the peer, as `ip route get` tells.
+fn path_mtu(lab: &Lab, family: Family) -> Result<Option<u32>> {
+    let peer = family.peer(0).ip().to_string();
+    let route = lab.host.run("ip", &["route", "get", &peer])?;
+    let mut words = route.split_whitespace().skip_while(|word| *word != "mtu");
+    Ok(words.nth(1).and_then(|mtu| mtu.parse().ok()))
+}
+
+/// A running tcpdump of the ICMP messages that arrive at the host.
+struct Errors {
+    process: Process,
+    file: PathBuf,
+}
+
+impl Errors {
+    fn watch(lab: &Lab, dir: &Path) -> Result<Self> {
+        let file = dir.join("errors.pcap");
+        let mut command = lab.host.command("tcpdump")?;
+        command
+            .args(["-i", HOST_IF, "-n", "--immediate-mode", "-U", "-Z", "root"])
+            .arg("-w")
+            .arg(&file)
+            .arg("icmp or icmp6")
+            .stderr(Stdio::piped());
+        let mut process = Process::spawn(command)?;
+        let stderr = process.child().stderr.take().context("no pipe")?;
+        let mut line = String::new();
+        BufReader::new(stderr).read_line(&mut line)?;
+        ensure!(line.contains("listening on"), "{line}");
+        Ok(Self { process, file })
+    }
+
+    /// The sequence numbers that the errors about a narrow path quote, as the host saw them.
+    fn quoted(mut self, family: Family) -> Result<Vec<u32>> {
+        self.process.signal(Signal::SIGINT)?;
+        self.process.wait(PATIENCE)?;
+        // Destination unreachable, fragmentation needed (RFC 792, RFC 1191); packet too big (RFC 4443).
+        let (header, error) = match family {
+            Family::V4 => (20, [3, 4]),
+            Family::V6 => (40, [2, 0]),
+        };
+        let (message, sequence) = (14 + header, 14 + header + 8 + header + 4);
+        let mut quoted = Vec::new();
+        let mut packets = PcapReader::new(File::open(&self.file)?)?;
+        while let Some(packet) = packets.next_packet() {
+            let frame = packet?.data.into_owned();
+            if frame.get(message..message + 2) == Some(&error) {
+                let number = frame.get(sequence..sequence + 4).context("a short quote")?;
+                quoted.push(u32::from_be_bytes(number.try_into()?));
+            }
+        }
+        Ok(quoted)
+    }
+}
+
+/// Moves bytes each way and lets the path narrow when a part has arrived.
+fn narrow_under_way(lab: &Lab, connection: &Connection) -> Result<()> {
+    let received = AtomicU64::new(0);
+    let outcome = thread::scope(|scope| {
+        let transfer =
+            scope.spawn(|| exchange(&connection.client, &connection.server, BYTES, 1, &received));
+        wait::until(PATIENCE, "the transfer to be under way", || {
+            Ok((received.load(Ordering::Relaxed) > BYTES / 16).then_some(()))
+        })?;
+        set_mtu(lab, NARROW)?;
+        let narrowed = Instant::now();
+        ensure!(
+            received.load(Ordering::Relaxed) < 2 * BYTES,
+            "the transfer was over before the path narrowed"
+        );
+        let outcome = transfer
+            .join()
+            .map_err(|_| anyhow!("the transfer panicked"))??;
+        ensure!(
+            narrowed.elapsed() < PATIENCE,
+            "{:?} to go on",
+            narrowed.elapsed()
+        );
+        Ok(outcome)
+    })?;
+    outcome.ensure_intact()
+}
+
+fn goes_on(lab: &Lab, isnguard: &Isnguard, placement: Placement, family: Family) -> Result<()> {
+    let dir = TempDir::new()?;
+    widen(lab)?;
+    ensure!(
+        path_mtu(lab, family)?.is_none(),
+        "the host knows of a narrow path before there is one"
+    );
+    let server = Server::listen(&lab.peer, family.peer(PEER_PORT))?;
+    one_life(lab, &server, PORT, FIRST_ISN)?;
+    let connection = Connection::open(lab, &server, PORT, LOWER_ISN)?;
+    let flow = isnguard.flow(host_end(&server, PORT))?;
+    ensure!(flow.offset != 0, "{flow:?}");
+    ensure!(
+        u64::from(flow.offset) > BYTES,
+        "both kinds of numbers must be told apart: {flow:?}"
+    );
+    let translated = isnguard.counter("icmp_translated")?;
+    let errors = Errors::watch(lab, dir.path())?;
+    narrow_under_way(lab, &connection)?;
+    let found = path_mtu(lab, family)?;
+    ensure!(
+        found == NARROW.parse().ok(),
+        "the host's TCP did not take the error: path MTU {found:?}"
+    );
+    let quoted = errors.quoted(family)?;
+    ensure!(!quoted.is_empty(), "no error arrived");
+    let foreign = quoted
+        .iter()
+        .filter(|number| u64::from(number.wrapping_sub(LOWER_ISN)) > BYTES + 1);
+    ensure!(
+        foreign.clone().count() == 0,
+        "of {} errors some quote numbers that the host never sent: {:?}",
+        quoted.len(),
+        foreign.take(9).collect::<Vec<_>>()
+    );
+    // Outside, the gateway drops and quotes what has not been translated yet.
+    let translated = isnguard.counter("icmp_translated")? - translated;
+    ensure!(
+        (translated > 0) == (placement == Placement::Inside),
+        "{translated} errors translated"
+    );
+    connection.close()
+}
+
+fn narrowed(placement: Placement, hook: Hook) -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    isnguard.attach(&Setup::new(placement, hook))?;
+    for family in Family::ALL {
+        goes_on(&lab, &isnguard, placement, family).with_context(|| format!("{family:?}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn inside_xdp() -> Result<()> {
+    narrowed(Placement::Inside, Hook::Xdp)
+}
+
+#[test]
+fn inside_tc() -> Result<()> {
+    narrowed(Placement::Inside, Hook::Tc)
+}
+
+#[test]
+fn outside_xdp() -> Result<()> {
+    narrowed(Placement::Outside, Hook::Xdp)
+}
+
+#[test]
+fn outside_tc() -> Result<()> {
+    narrowed(Placement::Outside, Hook::Tc)
+}
