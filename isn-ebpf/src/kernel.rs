@@ -114,7 +114,7 @@ unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T> {
     if key.is_null() {
         return None;
     }
-    const { assert!(size_of::<T>() % 4 == 0 && align_of::<T>() % 4 == 0) };
+    const { assert!(size_of::<T>().is_multiple_of(4) && align_of::<T>().is_multiple_of(4)) };
     for word in 0..size_of::<T>() / 4 {
         // SAFETY: the word lies within both values, and the caller promises the pointer.
         unsafe {
