@@ -92,7 +92,15 @@ fn whatever_part_of_the_headers_is_linear_no_packet_leaves_half_translated() {
 fn whatever_part_of_an_error_is_linear_no_quote_leaves_half_translated() {
     let carrier = Carrier::v4();
     let (kernel, wire) = with_flow(Hook::Xdp, &carrier);
-    let peer = |number| peer_ack(PEER_ISN + 1, number).nops(20).octets(200);
+    let peer = |base: u32| {
+        peer_ack(PEER_ISN + 1, base)
+            .nops(3)
+            .sack(&[
+                (base, base.wrapping_add(7)),
+                (base.wrapping_add(9), base.wrapping_add(20)),
+            ])
+            .octets(200)
+    };
     let host = |sequence| host_data(sequence, PEER_ISN + 1, b"").octets(200);
     for (direction, came, leaves) in [
         (Outbound, peer(1001), peer(wire)),
