@@ -181,9 +181,23 @@ fn quoted_sequence<P: Packet>(
     let Some(wire) = packet.load(at).map(u32::from_be_bytes) else {
         return Ok(None);
     };
+    if wire == 0 && is_reset_with_ack(packet, quote) {
+        // Of a closed port, and not translated when it passed (S9).
+        return Ok(None);
+    }
     let host = Seq(wire).to_host(offset);
     packet.store(at, host.0.to_be_bytes()).ok_or(Unwritable)?;
     Ok(Some(Change::NONE.with_word(wire, host.0)))
+}
+
+/// Whether the quote shows a reset that acknowledges.
+#[inline(always)]
+fn is_reset_with_ack<P: Packet>(packet: &P, quote: &Quote) -> bool {
+    let at = quote.tcp_at.wrapping_add(tcp::FLAGS);
+    at < quote.end
+        && packet
+            .load(at)
+            .is_some_and(|[flags]| Flags(flags).rst() && Flags(flags).ack())
 }
 
 /// The wire's acknowledgments in what the peer sent. `None` if the quote shows none, or not whether
@@ -205,6 +219,10 @@ fn quoted_acknowledgment<P: Packet>(
         return Ok(None);
     }
     let host = u32::from_be_bytes([a, b, c, d]);
+    if host == 0 && Flags(flags).rst() {
+        // It stood for none when it passed (S9).
+        return Ok(None);
+    }
     let wire = Seq(host).to_wire(offset);
     let mut change = Change::NONE.with_word(host, wire.0);
     let options_at = quote.tcp_at.wrapping_add(tcp::SHORTEST);

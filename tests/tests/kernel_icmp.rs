@@ -342,3 +342,37 @@ fn checksums_that_came_wrong() {
         )],
     );
 }
+
+#[test]
+fn resets_with_numbers_that_stand_for_none() {
+    play(
+        &both_families(),
+        &[
+            case(
+                "S9, S12: the peer's RST|ACK with ack 0 reached the host as it was (22)",
+                |flow| {
+                    let _ = open(flow);
+                    let inner = flow.carrier.clone();
+                    flow.expect(&peer_rst_ack(PEER_ISN + 1, 0), &NOTHING_IN_IT, NOTHING);
+                    let quote = inner.quote(&peer_rst_ack(PEER_ISN + 1, 0), WHOLE);
+                    let error = Icmp::new(Outbound, unreachable(&inner).0, quote);
+                    flow.expect_error_untouched(&inner, &error, PassReason::Icmp);
+                },
+            ),
+            case(
+                "S9, S12: the host's RST|ACK with seq 0 reached the peer as it was (20)",
+                |flow| {
+                    let wire = open(flow);
+                    let inner = flow.carrier.clone();
+                    flow.expect(&host_rst(1001), &Seq(wire), NOTHING);
+                    let reset = host_rst_ack(0, PEER_ISN + 6);
+                    let closed_port = Leaves::Unchanged(PassReason::ClosedPort);
+                    flow.expect(&reset, &closed_port, NOTHING);
+                    let error =
+                        Icmp::new(Inbound, unreachable(&inner).0, inner.quote(&reset, WHOLE));
+                    flow.expect_error_untouched(&inner, &error, PassReason::Icmp);
+                },
+            ),
+        ],
+    );
+}

@@ -10,5 +10,7 @@ pub const SEQUENCE: usize = 4;
 pub const ACKNOWLEDGMENT: usize = 8;
 /// Offset of the octet whose upper half is the header's length in 32-bit words.
 pub const DATA_OFFSET: usize = 12;
+/// Offset of the control bits in the header.
+pub const FLAGS: usize = 13;
 /// Offset of the checksum in the header.
 pub const CHECKSUM: usize = 16;
