@@ -21,6 +21,8 @@ const LIFETIME: u32 = Tick::in_seconds(120);
 /// Late segments lie at most this far behind the last octet, and acknowledgments of the living
 /// incarnation at most this far behind the peer's: far more than a window in use.
 const SPAN: u32 = 1 << 26;
+/// The largest window that a SYN can carry.
+const UNSCALED_WINDOW: u32 = 65_535;
 /// The host may acknowledge this much that passed the gateway unseen.
 const UNSEEN: u32 = 1 << 23;
 
@@ -117,21 +119,18 @@ fn is_of_living(record: &Record, previous: &Previous, segment: &Numbers) -> bool
     if is_at_or_behind(wire, record.high_water(), limit) {
         return true;
     }
-    let reach = record
-        .high_water()
-        .or_later(record.right_edge())
-        .advanced(2);
-    let end = wire.advanced(segment.length);
-    if !record.high_water().precedes(wire) || end.distance_from(reach) > 0 {
+    if !record.high_water().precedes(wire) {
         return false;
     }
-    // It would leave a gap within the window, as a lost segment does, and as an old one may. A host
+    // The right edge does not help: seen from two CPUs it may lag behind what the host knows.
+    // It would leave a gap, as a lost segment does, and as an old one may. A host
     // that waits for the answer to its SYN has sent nothing; one that has answered a SYN may have,
     // with TCP Fast Open.
     if control.has(Control::ANSWERED) {
         segment.flags.ack() && is_near(segment.acknowledgment, record.peer_next())
     } else {
-        control.has(Control::PASSIVE)
+        let ahead = wire.advanced(segment.length).beyond(record.high_water());
+        control.has(Control::PASSIVE) && ahead <= UNSCALED_WINDOW
     }
 }
 
