@@ -5,6 +5,7 @@ mod closing;
 mod data;
 mod errors;
 mod frames;
+mod garbage;
 mod late;
 mod opening;
 mod reopening;
