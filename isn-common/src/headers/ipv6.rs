@@ -92,13 +92,11 @@ fn behind_extensions<const PROTOCOL: u8, P: Packet>(
     mut next: u8,
     mut at: usize,
 ) -> Result<(usize, bool), PassReason> {
-    if next == PROTOCOL {
-        return Ok((at, false));
-    }
     let mut is_fragment = false;
-    for _ in 0..MOST_EXTENSIONS {
+    for walked in 0..=MOST_EXTENSIONS {
         let length = match next {
-            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | FRAGMENT => {
+            _ if next == PROTOCOL => return Ok((at, is_fragment)),
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | FRAGMENT if walked < MOST_EXTENSIONS => {
                 let [following, units, o0, o1] = packet.load(at).ok_or(PassReason::Truncated)?;
                 let is_header = next == FRAGMENT;
                 next = following;
@@ -115,12 +113,10 @@ fn behind_extensions<const PROTOCOL: u8, P: Packet>(
             }
             icmp::PROTOCOL_V6 => return Err(PassReason::Icmp),
             AUTHENTICATION_HEADER => return Err(PassReason::IpAuthentication),
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | FRAGMENT => break,
             _ => return Err(PassReason::NotTcp),
         };
         at = packet.unknown(at.wrapping_add(length));
-        if next == PROTOCOL {
-            return Ok((at, is_fragment));
-        }
     }
     Err(PassReason::ExtensionHeaders)
 }
