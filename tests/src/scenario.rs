@@ -4,10 +4,12 @@ use std::{
     env, io,
     net::{SocketAddr, TcpStream},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::{
     capture::{Capture, Recording},
@@ -16,11 +18,14 @@ use crate::{
     family::Family,
     server::{Server, close_server_first},
     topology::{HOST_IF, Lab, PEER_IF},
-    transfer::{Outcome, exchange_unwatched},
+    transfer::{Outcome, exchange, exchange_unwatched},
+    wait,
 };
 
 /// Less than the first retransmission timeout (RFC 6298): whoever connects within it needed one SYN.
 pub const AT_ONCE: Duration = Duration::from_millis(900);
+/// Within it every transfer must get under way.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Both ends of an open connection.
 #[derive(Debug)]
@@ -67,6 +72,32 @@ impl Connection {
     /// Moves `bytes` each way and checks that they arrived intact.
     pub fn exchange(&self, bytes: u64, seed: u64) -> Result<Outcome> {
         let outcome = exchange_unwatched(&self.client, &self.server, bytes, seed)?;
+        outcome.ensure_intact()?;
+        Ok(outcome)
+    }
+
+    /// Moves `bytes` each way and does `meanwhile` when a part has arrived and much is still to come.
+    pub fn exchange_while(
+        &self,
+        bytes: u64,
+        meanwhile: impl FnOnce() -> Result<()>,
+    ) -> Result<Outcome> {
+        let received = AtomicU64::new(0);
+        let outcome = thread::scope(|scope| {
+            let transfer =
+                scope.spawn(|| exchange(&self.client, &self.server, bytes, 1, &received));
+            wait::until(PATIENCE, "the transfer to be under way", || {
+                Ok((received.load(Ordering::Relaxed) > bytes / 16).then_some(()))
+            })?;
+            meanwhile()?;
+            ensure!(
+                received.load(Ordering::Relaxed) < 2 * bytes,
+                "the transfer was over too early to show anything"
+            );
+            transfer
+                .join()
+                .map_err(|_| anyhow!("the transfer panicked"))?
+        })?;
         outcome.ensure_intact()?;
         Ok(outcome)
     }

@@ -17,6 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::{namespace::Namespace, socket_option::TcpState, wait};
 
 const CLOSING_LIMIT: Duration = Duration::from_secs(10);
+const LISTENING_LIMIT: Duration = Duration::from_secs(20);
 
 /// A listener inside a namespace.
 #[derive(Debug)]
@@ -94,17 +95,40 @@ pub fn close_server_first(mut client: TcpStream, server: TcpStream) -> Result<()
 
 /// `TCP_CLOSE` of `include/net/tcp_states.h`.
 const TCP_CLOSE: u8 = 7;
+/// As /proc/net/tcp writes states, which are those of `include/net/tcp_states.h`.
+const TCP_ESTABLISHED: &str = "01";
 const TCP_TIME_WAIT: &str = "06";
+const TCP_LISTEN: &str = "0A";
 
 /// How many connections a namespace's TCP keeps in TIME-WAIT.
 pub fn time_waits(namespace: &Namespace) -> Result<usize> {
+    count(namespace, TCP_TIME_WAIT, None)
+}
+
+/// How many connections a namespace's TCP has open on a local port.
+pub fn established(namespace: &Namespace, port: u16) -> Result<usize> {
+    count(namespace, TCP_ESTABLISHED, Some(port))
+}
+
+/// Waits until somebody listens on a local port.
+pub fn await_listener(namespace: &Namespace, port: u16) -> Result<()> {
+    let what = format!("a listener on port {port} in {}", namespace.name());
+    wait::until(LISTENING_LIMIT, &what, || {
+        Ok((count(namespace, TCP_LISTEN, Some(port))? > 0).then_some(()))
+    })
+}
+
+/// How many sockets of a namespace are in a state, on a local port where one is given.
+fn count(namespace: &Namespace, state: &str, port: Option<u16>) -> Result<usize> {
+    let end = port.map_or_else(String::new, |port| format!(":{port:04X}"));
+    let is_it = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        let local = words.next().unwrap_or_default();
+        local.ends_with(&end) && words.nth(1) == Some(state)
+    };
     let mut count = 0;
     for table in ["tcp", "tcp6"] {
-        let listing = namespace.proc_net(table)?;
-        count += listing
-            .lines()
-            .filter(|line| line.split_whitespace().nth(3) == Some(TCP_TIME_WAIT))
-            .count();
+        count += namespace.proc_net(table)?.lines().filter(is_it).count();
     }
     Ok(count)
 }

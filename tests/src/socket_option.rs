@@ -13,9 +13,17 @@ sockopt_impl!(
 sockopt_impl!(
     /// The next sequence number of the queue under repair.
     TcpQueueSeq,
-    SetOnly,
+    Both,
     libc::IPPROTO_TCP,
     libc::TCP_QUEUE_SEQ,
+    u32
+);
+sockopt_impl!(
+    /// The timestamp that the next segment carries (RFC 7323); it can be set only under repair.
+    TcpTimestamp,
+    Both,
+    libc::IPPROTO_TCP,
+    libc::TCP_TIMESTAMP,
     u32
 );
 sockopt_impl!(

@@ -8,12 +8,10 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU64, Ordering},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
@@ -22,8 +20,6 @@ use isn_tests::{
     server::Server,
     setup::{Hook, Placement, Setup},
     topology::{HOST_IF, Lab, LabOptions, OUTSIDE_IF, PEER_IF},
-    transfer::exchange,
-    wait,
 };
 use nix::sys::signal::Signal;
 use pcap_file::pcap::PcapReader;
@@ -113,30 +109,9 @@ impl Errors {
 
 /// Moves bytes each way and lets the path narrow when a part has arrived.
 fn narrow_under_way(lab: &Lab, connection: &Connection) -> Result<()> {
-    let received = AtomicU64::new(0);
-    let outcome = thread::scope(|scope| {
-        let transfer =
-            scope.spawn(|| exchange(&connection.client, &connection.server, BYTES, 1, &received));
-        wait::until(PATIENCE, "the transfer to be under way", || {
-            Ok((received.load(Ordering::Relaxed) > BYTES / 16).then_some(()))
-        })?;
-        set_mtu(lab, NARROW)?;
-        let narrowed = Instant::now();
-        ensure!(
-            received.load(Ordering::Relaxed) < 2 * BYTES,
-            "the transfer was over before the path narrowed"
-        );
-        let outcome = transfer
-            .join()
-            .map_err(|_| anyhow!("the transfer panicked"))??;
-        ensure!(
-            narrowed.elapsed() < PATIENCE,
-            "{:?} to go on",
-            narrowed.elapsed()
-        );
-        Ok(outcome)
-    })?;
-    outcome.ensure_intact()
+    connection
+        .exchange_while(BYTES, || set_mtu(lab, NARROW))
+        .map(drop)
 }
 
 fn goes_on(lab: &Lab, isnguard: &Isnguard, placement: Placement, family: Family) -> Result<()> {
