@@ -36,6 +36,14 @@ sockopt_impl!(
     u8
 );
 sockopt_impl!(
+    /// What a TCP socket tells about itself, as far as every kernel tells it.
+    TcpInfo,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    libc::tcp_info
+);
+sockopt_impl!(
     /// A packet socket sees received frames only.
     PacketIgnoreOutgoing,
     SetOnly,
