@@ -24,6 +24,7 @@ pub mod segment;
 pub mod server;
 pub mod setup;
 pub mod socket_option;
+pub mod super_packets;
 pub mod test_run;
 pub mod topology;
 pub mod transfer;
