@@ -16,6 +16,7 @@ use crate::{
     chosen_isn::connect,
     comparison::{BothSides, ensure_checksums},
     family::Family,
+    namespace::Namespace,
     server::{Server, close_server_first},
     topology::{HOST_IF, Lab, PEER_IF},
     transfer::{Outcome, exchange, exchange_unwatched},
@@ -52,15 +53,20 @@ impl Connection {
         port: u16,
         isn: u32,
     ) -> Result<Self> {
+        Self::open_from(&lab.host, host_end(server, port), server, isn, limit)
+    }
+
+    /// A connection is opened from `local` in `namespace`, taking up to `limit`.
+    pub fn open_from(
+        namespace: &Namespace,
+        local: SocketAddr,
+        server: &Server,
+        isn: u32,
+        limit: Duration,
+    ) -> Result<Self> {
         let started = Instant::now();
-        let client = connect(
-            &lab.host,
-            host_end(server, port),
-            server.address(),
-            Some(isn),
-            limit,
-        )
-        .with_context(|| format!("with initial sequence number {isn}"))?;
+        let client = connect(namespace, local, server.address(), Some(isn), limit)
+            .with_context(|| format!("with initial sequence number {isn}"))?;
         let handshake = started.elapsed();
         Ok(Self {
             client,
@@ -126,7 +132,7 @@ pub fn one_life(lab: &Lab, server: &Server, port: u16, isn: u32) -> Result<()> {
     connection.close()
 }
 
-/// Fails if a connection that starts at `isn` comes about within `limit`.
+/// Fails if a connection of the host that starts at `isn` comes about within `limit`.
 pub fn ensure_hangs(
     lab: &Lab,
     server: &Server,
@@ -134,16 +140,21 @@ pub fn ensure_hangs(
     isn: u32,
     limit: Duration,
 ) -> Result<()> {
-    match connect(
-        &lab.host,
-        host_end(server, port),
-        server.address(),
-        Some(isn),
-        limit,
-    ) {
+    ensure_hangs_from(&lab.host, host_end(server, port), server, isn, limit)
+}
+
+/// Fails if a connection from `local` in `namespace` that starts at `isn` comes about within `limit`.
+pub fn ensure_hangs_from(
+    namespace: &Namespace,
+    local: SocketAddr,
+    server: &Server,
+    isn: u32,
+    limit: Duration,
+) -> Result<()> {
+    match connect(namespace, local, server.address(), Some(isn), limit) {
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(()),
         Err(error) => Err(error).context("the connection was expected to hang"),
-        Ok(_) => anyhow::bail!("a connection from port {port} that starts at {isn} came about"),
+        Ok(_) => anyhow::bail!("a connection from {local} that starts at {isn} came about"),
     }
 }
 

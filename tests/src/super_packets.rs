@@ -10,7 +10,6 @@ use nix::{
 };
 
 use crate::{
-    namespace::Namespace,
     topology::{HOST_IF, INSIDE_IF, Lab, OUTSIDE_IF, PEER_IF},
 };
 
