@@ -9,9 +9,7 @@ use nix::{
     sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket},
 };
 
-use crate::{
-    topology::{HOST_IF, INSIDE_IF, Lab, OUTSIDE_IF, PEER_IF},
-};
+use crate::topology::{HOST_IF, INSIDE_IF, Lab, OUTSIDE_IF, PEER_IF};
 
 /// The largest packet that a device then takes, in octets.
 pub const LARGEST: u32 = 185_000;
