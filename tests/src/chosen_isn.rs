@@ -42,6 +42,17 @@ impl Attempt {
         peer: SocketAddr,
         isn: Option<u32>,
     ) -> io::Result<Self> {
+        Self::start_prepared(namespace, local, peer, isn, |_| Ok(()))
+    }
+
+    /// The same after `prepare` has had the socket, unbound yet.
+    pub fn start_prepared(
+        namespace: &Namespace,
+        local: SocketAddr,
+        peer: SocketAddr,
+        isn: Option<u32>,
+        prepare: impl FnOnce(&Socket) -> nix::Result<()>,
+    ) -> io::Result<Self> {
         if isn == Some(0) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -60,6 +71,7 @@ impl Attempt {
         }
         // After the repair, which resets it.
         socket.set_reuse_address(true)?;
+        prepare(&socket)?;
         socket.bind(&local.into())?;
         socket.set_nonblocking(true)?;
         let started = Instant::now();

@@ -29,12 +29,20 @@ pub struct Server {
 impl Server {
     /// Listens at `address` inside `namespace`.
     pub fn listen(namespace: &Namespace, address: SocketAddr) -> Result<Self> {
+        Self::listen_by(Protocol::TCP, namespace, address, |_| Ok(()))
+    }
+
+    /// Listens by another protocol of streams, or with a listener that `prepare` has had first.
+    pub fn listen_by(
+        protocol: Protocol,
+        namespace: &Namespace,
+        address: SocketAddr,
+        prepare: impl FnOnce(&Socket) -> nix::Result<()> + Send,
+    ) -> Result<Self> {
         let bound = || -> io::Result<Socket> {
-            let listener = Socket::new(
-                Domain::for_address(address),
-                Type::STREAM,
-                Some(Protocol::TCP),
-            )?;
+            let domain = Domain::for_address(address);
+            let listener = Socket::new(domain, Type::STREAM, Some(protocol))?;
+            prepare(&listener)?;
             listener.set_reuse_address(true)?;
             listener.bind(&address.into())?;
             listener.listen(128)?;
