@@ -149,8 +149,10 @@ fn ensure_same(
         if next.is_none() {
             let unexpected = rest.peek().map(|(_, at)| &far[*at]);
             bail!(
-                "{:?} on the host's side has no counterpart on the peer's; next there: {unexpected:?}",
-                near[*at]
+                "{:?} on the host's side has no counterpart on the peer's; next there: {unexpected:?} ({} and {} in all)",
+                near[*at],
+                near.len(),
+                far.len()
             );
         }
     }
