@@ -126,17 +126,36 @@ pub fn await_listener(namespace: &Namespace, port: u16) -> Result<()> {
     })
 }
 
+/// Waits until no connection on a local port can send any more: gone, or in TIME-WAIT.
+pub fn await_closed(namespace: &Namespace, port: u16) -> Result<()> {
+    let what = format!(
+        "the connections on port {port} in {} to end",
+        namespace.name()
+    );
+    wait::until(CLOSING_LIMIT, &what, || {
+        let states = states(namespace, Some(port))?;
+        let silent = |state: &String| [TCP_TIME_WAIT, TCP_LISTEN].contains(&state.as_str());
+        Ok(states.iter().all(silent).then_some(()))
+    })
+}
+
 /// How many sockets of a namespace are in a state, on a local port where one is given.
 fn count(namespace: &Namespace, state: &str, port: Option<u16>) -> Result<usize> {
+    let states = states(namespace, port)?;
+    Ok(states.iter().filter(|other| *other == state).count())
+}
+
+/// The states of a namespace's sockets, those on a local port where one is given.
+fn states(namespace: &Namespace, port: Option<u16>) -> Result<Vec<String>> {
     let end = port.map_or_else(String::new, |port| format!(":{port:04X}"));
-    let is_it = |line: &&str| {
-        let mut words = line.split_whitespace().skip(1);
-        let local = words.next().unwrap_or_default();
-        local.ends_with(&end) && words.nth(1) == Some(state)
-    };
-    let mut count = 0;
+    let mut states = Vec::new();
     for table in ["tcp", "tcp6"] {
-        count += namespace.proc_net(table)?.lines().filter(is_it).count();
+        // Below the headline: number, local end, remote end, state.
+        for line in namespace.proc_net(table)?.lines().skip(1) {
+            let mut words = line.split_whitespace().skip(1);
+            let is_it = words.next().is_some_and(|local| local.ends_with(&end));
+            states.extend(words.nth(1).filter(|_| is_it).map(str::to_owned));
+        }
     }
-    Ok(count)
+    Ok(states)
 }

@@ -12,7 +12,7 @@ use isn_tests::{
     family::Family,
     gateway::Isnguard,
     scenario::Watch,
-    server::Server,
+    server::{Server, await_closed},
     setup::{Hook, Placement, Setup},
     socket_option::MultipathInfo,
     topology::{HOST_IF, Lab, LabOptions},
@@ -105,6 +105,14 @@ fn multipath(family: Family, placement: Placement, hook: Hook) -> Result<()> {
     exchange_unwatched(&client, &accepted, 16 * MIB, 2)?.ensure_intact()?;
     for end in [&client, &accepted] {
         await_second_subflow(end)?;
+    }
+    drop((client, accepted));
+    for (namespace, port) in [
+        (&lab.host, FIRST_PORT),
+        (&lab.host, SECOND_PORT),
+        (&lab.peer, PEER_PORT),
+    ] {
+        await_closed(namespace, port)?;
     }
     let seen = watch.stop()?;
     for local in [first, second] {
