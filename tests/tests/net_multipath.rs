@@ -51,10 +51,7 @@ fn lab(family: Family) -> Result<Lab> {
     for namespace in [&lab.host, &lab.peer] {
         namespace.set_sysctl("net/mptcp/enabled", "1")?;
         // Never more at once than the queues on the way hold: a lost frame would have no counterpart.
-        for buffer in ["tcp_rmem", "tcp_wmem"] {
-            namespace.set_sysctl(&format!("net/ipv4/{buffer}"), "4096 131072 262144")?;
-        }
-        namespace.run("ip", &["mptcp", "limits", "set", "subflows", "1"])?;
+        namespace.set_sysctl("net/ipv4/tcp_wmem", "4096 131072 262144")?;
     }
     let endpoint = [
         "mptcp", "endpoint", "add", &second, "dev", HOST_IF, "subflow",
