@@ -12,13 +12,13 @@ use std::{
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{setsockopt, sockopt::TcpRepair},
+    sys::socket::{getsockopt, setsockopt, sockopt::TcpRepair},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
     namespace::Namespace,
-    socket_option::{TcpQueueSeq, TcpRepairQueue},
+    socket_option::{TcpQueueSeq, TcpRepairQueue, TcpTimestamp},
 };
 
 const REPAIR_OFF: u32 = 0;
@@ -42,6 +42,17 @@ impl Attempt {
         peer: SocketAddr,
         isn: Option<u32>,
     ) -> io::Result<Self> {
+        Self::start_prepared(namespace, local, peer, isn, |_| Ok(()))
+    }
+
+    /// The same after `prepare` has had the socket, unbound yet.
+    pub fn start_prepared(
+        namespace: &Namespace,
+        local: SocketAddr,
+        peer: SocketAddr,
+        isn: Option<u32>,
+        prepare: impl FnOnce(&Socket) -> nix::Result<()>,
+    ) -> io::Result<Self> {
         if isn == Some(0) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -60,6 +71,7 @@ impl Attempt {
         }
         // After the repair, which resets it.
         socket.set_reuse_address(true)?;
+        prepare(&socket)?;
         socket.bind(&local.into())?;
         socket.set_nonblocking(true)?;
         let started = Instant::now();
@@ -105,11 +117,34 @@ pub fn connect(
         })
 }
 
-fn choose(socket: &Socket, isn: u32) -> nix::Result<()> {
+/// The number that the next new byte of an open connection will have.
+pub fn next_seq(stream: &TcpStream) -> nix::Result<u32> {
+    repaired(stream, || {
+        setsockopt(stream, TcpRepairQueue, &SEND_QUEUE)?;
+        getsockopt(stream, TcpQueueSeq)
+    })
+}
+
+/// Puts the clock of an open connection's timestamps forward by `ticks` (RFC 7323 section 5.4).
+pub fn advance_timestamps(stream: &TcpStream, ticks: u32) -> nix::Result<()> {
+    repaired(stream, || {
+        let now = getsockopt(stream, TcpTimestamp)?;
+        setsockopt(stream, TcpTimestamp, &now.wrapping_add(ticks))
+    })
+}
+
+fn repaired<T>(socket: &impl AsFd, work: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
     setsockopt(socket, TcpRepair, &REPAIR_ON)?;
-    setsockopt(socket, TcpRepairQueue, &SEND_QUEUE)?;
-    setsockopt(socket, TcpQueueSeq, &isn)?;
-    setsockopt(socket, TcpRepair, &REPAIR_OFF)
+    let outcome = work();
+    setsockopt(socket, TcpRepair, &REPAIR_OFF)?;
+    outcome
+}
+
+fn choose(socket: &Socket, isn: u32) -> nix::Result<()> {
+    repaired(socket, || {
+        setsockopt(socket, TcpRepairQueue, &SEND_QUEUE)?;
+        setsockopt(socket, TcpQueueSeq, &isn)
+    })
 }
 
 /// Waits until `socket` can be written or has failed; false when `limit` passes first.

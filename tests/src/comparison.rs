@@ -1,6 +1,9 @@
 //! Both sides of the gateway held against each other, byte by byte (rules S9 and S10).
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::Range,
+};
 
 use anyhow::{Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +16,7 @@ const OPTIONS_AT: usize = 20;
 const END_OF_OPTIONS: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
 
 /// One connection as the captures on both sides of the gateway show it.
 #[derive(Debug, Default)]
@@ -60,29 +64,69 @@ impl BothSides {
 
     /// Fails unless every segment differs by `offset` and its checksum alone; how many segments there were.
     pub fn ensure_translated(&self, offset: u32) -> Result<usize> {
-        let sequence = |near: &Segment| {
-            let mut bytes = without_checksum(near);
-            add_at(&mut bytes, SEQ_AT, offset);
-            bytes
-        };
-        let acknowledgements = |near: &Segment| {
-            let mut bytes = without_checksum(near);
-            shift_acknowledgements(&mut bytes, near, offset);
-            bytes
-        };
+        self.ensure_translated_by(Offsets {
+            sequence: offset,
+            timestamp: 0,
+        })
+    }
+
+    /// Fails unless every segment differs by these offsets and its checksum alone; how many segments there were.
+    pub fn ensure_translated_by(&self, offsets: Offsets) -> Result<usize> {
         let outbound = ensure_same(
             &self.outbound_near,
             &self.outbound_far,
-            sequence,
+            |near| offsets.outbound(near),
             without_checksum,
         )?;
         let inbound = ensure_same(
             &self.inbound_near,
             &self.inbound_far,
-            acknowledgements,
+            |near| offsets.inbound(near),
             without_checksum,
         )?;
         Ok(outbound + inbound)
+    }
+}
+
+/// By how much the peer sees other numbers than the host, modulo 2^32.
+#[derive(Debug, Clone, Copy)]
+pub struct Offsets {
+    /// Sequence numbers.
+    pub sequence: u32,
+    /// Timestamps (RFC 7323).
+    pub timestamp: u32,
+}
+
+impl Offsets {
+    /// What the host sent, as the peer should get it.
+    fn outbound(self, near: &Segment) -> Vec<u8> {
+        let mut bytes = without_checksum(near);
+        add_at(&mut bytes, SEQ_AT, self.sequence);
+        for (kind, value) in options(near) {
+            if kind == TIMESTAMPS {
+                add_at(&mut bytes, value.start, self.timestamp);
+            }
+        }
+        bytes
+    }
+
+    /// What the peer sent, found from what the host got.
+    fn inbound(self, near: &Segment) -> Vec<u8> {
+        let mut bytes = without_checksum(near);
+        if !near.flags.ack {
+            return bytes;
+        }
+        add_at(&mut bytes, ACK_AT, self.sequence);
+        for (kind, value) in options(near) {
+            match kind {
+                SACK => value
+                    .step_by(4)
+                    .for_each(|edge| add_at(&mut bytes, edge, self.sequence)),
+                TIMESTAMPS => add_at(&mut bytes, value.start + 4, self.timestamp),
+                _ => {}
+            }
+        }
+        bytes
     }
 }
 
@@ -105,8 +149,10 @@ fn ensure_same(
         if next.is_none() {
             let unexpected = rest.peek().map(|(_, at)| &far[*at]);
             bail!(
-                "{:?} on the host's side has no counterpart on the peer's; next there: {unexpected:?}",
-                near[*at]
+                "{:?} on the host's side has no counterpart on the peer's; next there: {unexpected:?} ({} and {} in all)",
+                near[*at],
+                near.len(),
+                far.len()
             );
         }
     }
@@ -158,26 +204,22 @@ fn by_direction(host: SocketAddr, segments: Vec<Segment>) -> (Vec<Segment>, Vec<
     involved.partition(|segment| segment.source == host)
 }
 
-fn shift_acknowledgements(bytes: &mut [u8], segment: &Segment, offset: u32) {
-    if !segment.flags.ack {
-        return;
-    }
-    add_at(bytes, ACK_AT, offset);
+/// Kind and place of the value of every option that has one.
+fn options(segment: &Segment) -> Vec<(u8, Range<usize>)> {
+    let bytes = &segment.bytes;
     let header = bytes.len() - segment.payload_len as usize;
+    let mut found = Vec::new();
     let mut at = OPTIONS_AT;
     while at < header && bytes[at] != END_OF_OPTIONS {
         if bytes[at] == NO_OPERATION {
             at += 1;
             continue;
         }
-        let length = usize::from(bytes[at + 1]);
-        if bytes[at] == SACK {
-            (at + 2..at + length)
-                .step_by(4)
-                .for_each(|edge| add_at(bytes, edge, offset));
-        }
-        at += length;
+        let end = at + usize::from(bytes[at + 1]);
+        found.push((bytes[at], at + 2..end));
+        at = end;
     }
+    found
 }
 
 fn add_at(bytes: &mut [u8], at: usize, offset: u32) {
@@ -194,73 +236,4 @@ fn without_checksum(segment: &Segment) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use etherparse::{PacketBuilder, TcpOptionElement::SelectiveAcknowledgement};
-
-    use super::*;
-
-    const HOST: [u8; 4] = [192, 0, 2, 2];
-    const PEER: [u8; 4] = [198, 51, 100, 2];
-
-    fn segment(from: [u8; 4], to: [u8; 4], seq: u32, ack: u32, sack: Option<u32>) -> Segment {
-        let ports = if from == HOST { (4000, 80) } else { (80, 4000) };
-        let mut step = PacketBuilder::ethernet2([2; 6], [4; 6])
-            .ipv4(from, to, 64)
-            .tcp(ports.0, ports.1, seq, 1024)
-            .ack(ack);
-        if let Some(edge) = sack {
-            let blocks = [Some((edge, edge.wrapping_add(9))), None, None];
-            let option =
-                SelectiveAcknowledgement((edge.wrapping_add(20), edge.wrapping_add(30)), blocks);
-            step = step.options(&[option]).expect("two blocks have room");
-        }
-        let mut frame = Vec::new();
-        step.write(&mut frame, b"data").expect("a frame in memory");
-        Segment::parse(Duration::ZERO, &frame).expect("a TCP segment")
-    }
-
-    /// Both sides of a gateway that adds `seq`, takes off `ack` and `edge`.
-    fn crossed(seq: u32, ack: u32, edge: u32) -> BothSides {
-        let near = vec![
-            segment(HOST, PEER, 100, 7, None),
-            segment(PEER, HOST, 7, 104, Some(110)),
-        ];
-        let far = vec![
-            segment(
-                PEER,
-                HOST,
-                7,
-                104_u32.wrapping_add(ack),
-                Some(110_u32.wrapping_add(edge)),
-            ),
-            segment(HOST, PEER, 100_u32.wrapping_add(seq), 7, None),
-        ];
-        BothSides::of((HOST, 4000).into(), near, far)
-    }
-
-    #[test]
-    fn a_complete_translation_is_recognised() {
-        for offset in [1, 0x8000_0000, u32::MAX - 105] {
-            assert_eq!(
-                crossed(offset, offset, offset)
-                    .ensure_translated(offset)
-                    .ok(),
-                Some(2)
-            );
-            assert!(crossed(offset, offset, offset).ensure_untouched().is_err());
-        }
-        assert_eq!(crossed(0, 0, 0).ensure_untouched().ok(), Some(2));
-    }
-
-    #[test]
-    fn a_number_left_behind_is_noticed() {
-        for (seq, ack, edge) in [(0, 5, 5), (5, 0, 5), (5, 5, 0), (5, 5, 6)] {
-            assert!(
-                crossed(seq, ack, edge).ensure_translated(5).is_err(),
-                "{seq} {ack} {edge}"
-            );
-        }
-    }
-}
+mod tests;

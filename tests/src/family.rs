@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// An IP version, with the laboratory's addresses of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4: 192.0.2.0/24 inside, 198.51.100.0/24 outside.
+    /// IPv4: 192.0.2.0/24 inside, 198.51.100.0/24 outside, 203.0.113.0/24 besides.
     V4,
-    /// IPv6: `2001:db8:1::/64` inside, `2001:db8:2::/64` outside.
+    /// IPv6: `2001:db8:1::/64` inside, `2001:db8:2::/64` outside, `2001:db8:3::/64` besides.
     V6,
 }
 
@@ -54,12 +54,13 @@ impl Family {
         }
     }
 
-    /// A node's address: net 1 is inside, net 2 outside; node 1 is the gateway, node 2 the end.
+    /// A node's address: net 1 is inside, net 2 outside, net 3 is whatever else a layout has; node 1 is the gateway, node 2 the end.
     #[must_use]
     pub fn address(self, net: u8, node: u8) -> IpAddr {
         match (self, net) {
             (Self::V4, 1) => Ipv4Addr::new(192, 0, 2, node).into(),
-            (Self::V4, _) => Ipv4Addr::new(198, 51, 100, node).into(),
+            (Self::V4, 2) => Ipv4Addr::new(198, 51, 100, node).into(),
+            (Self::V4, _) => Ipv4Addr::new(203, 0, 113, node).into(),
             (Self::V6, _) => {
                 Ipv6Addr::new(0x2001, 0xdb8, net.into(), 0, 0, 0, 0, node.into()).into()
             }

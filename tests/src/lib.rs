@@ -1,7 +1,8 @@
 //! The laboratory of isnguard: network namespaces with real TCP at both ends, and what is needed to watch them.
 //!
 //! `namespace` and `process` are guards that leave nothing behind; `topology` lays out host – gateway – peer; `chosen_isn` opens
-//! connections that start at a given number and `server` ends them so that the peer keeps TIME-WAIT; `transfer` moves digested bytes;
+//! connections that start at a given number and `server` ends them so that the peer keeps TIME-WAIT; `unmodified` lets other programs'
+//! connections regress; `transfer` moves digested bytes;
 //! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary.
 //!
 //! The programs alone: `packet_builder` says frames, `test_run` runs them in the kernel, `two_worlds` compares that with the same code in
@@ -24,8 +25,10 @@ pub mod segment;
 pub mod server;
 pub mod setup;
 pub mod socket_option;
+pub mod super_packets;
 pub mod test_run;
 pub mod topology;
 pub mod transfer;
 pub mod two_worlds;
+pub mod unmodified;
 pub mod wait;

@@ -6,29 +6,25 @@
 use std::{
     os::fd::AsFd,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow};
 use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
+    poll::{PollFd, PollFlags, ppoll},
     sys::eventfd::{EfdFlags, EventFd},
 };
 
+use self::lane::Lane;
 use crate::{
     namespace::Namespace,
     packet_socket::PacketSocket,
     topology::{WIRE_FAR_IF, WIRE_NEAR_IF},
 };
 
-const FRAME_ROOM: usize = 70_000;
-/// An exchanged frame leaves after this many others …
-const OVERTAKEN_BY: u32 = 3;
-/// … or when nothing else came for this long.
-const HELD_AT_MOST: Duration = Duration::from_millis(2);
-const FRAMES_PER_TURN: usize = 64;
+mod lane;
 
-/// What the wire does to TCP frames, each a share of 1000.
+/// What the wire does to TCP frames, the first three each a share of 1000.
 #[derive(Debug, Clone, Copy)]
 pub struct Impairment {
     /// From which everything else follows.
@@ -39,6 +35,25 @@ pub struct Impairment {
     pub reorder: u32,
     /// Frames sent twice.
     pub duplicate: u32,
+    /// Losses come at about even distances, not by chance: as many in every part of a transfer.
+    pub even_loss: bool,
+    /// How long every frame is under way, each way.
+    pub delay: Duration,
+    /// How many octets a second pass, each way; 0 for no limit. The queue before it has no end.
+    pub rate: u32,
+}
+
+impl Impairment {
+    /// A wire that does nothing to what it carries.
+    pub const NONE: Self = Self {
+        seed: 0,
+        loss: 0,
+        reorder: 0,
+        duplicate: 0,
+        even_loss: false,
+        delay: Duration::ZERO,
+        rate: 0,
+    };
 }
 
 /// What the wire did in one direction.
@@ -83,19 +98,20 @@ impl Relay {
         let stop = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
         let stopped = stop.as_fd().try_clone_to_owned()?;
         let thread = thread::spawn(move || {
+            before_all_others();
             let mut outbound = Lane::new(impairment, impairment.seed);
             let mut inbound = Lane::new(impairment, !impairment.seed);
-            while !await_frames(
-                &near,
-                &far,
-                &stopped,
-                outbound.is_holding() || inbound.is_holding(),
-            )? {
-                let idle = outbound.carry(&near, &far)? + inbound.carry(&far, &near)? == 0;
-                if idle {
-                    outbound.release(&far)?;
-                    inbound.release(&near)?;
+            loop {
+                let due = outbound
+                    .next_due()
+                    .into_iter()
+                    .chain(inbound.next_due())
+                    .min();
+                if await_frames(&near, &far, &stopped, due)? {
+                    break;
                 }
+                outbound.carry(&near, &far)?;
+                inbound.carry(&far, &near)?;
             }
             outbound.tally.missed += u64::from(near.missed()?);
             inbound.tally.missed += u64::from(far.missed()?);
@@ -136,120 +152,29 @@ impl Drop for Relay {
     }
 }
 
-/// Waits for a frame, or briefly when one is held back; true when told to stop.
+/// Lets this thread run whenever it can, so that frames are under way as long as the plan says, however busy the machine.
+fn before_all_others() {
+    let lowest = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the call reads one live structure and concerns the calling thread alone.
+    let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const lowest) };
+    if refused != 0 {
+        let error = nix::Error::last();
+        eprintln!("the relay must share the processor, and delays will vary: {error}");
+    }
+}
+
+/// Waits for a frame, or until something is due; true when told to stop.
 fn await_frames(
     near: &impl AsFd,
     far: &impl AsFd,
     stop: &impl AsFd,
-    holding: bool,
+    due: Option<Instant>,
 ) -> Result<bool> {
-    let limit = if holding {
-        PollTimeout::try_from(HELD_AT_MOST)?
-    } else {
-        PollTimeout::NONE
-    };
+    let limit = due.map(|due| due.saturating_duration_since(Instant::now()).into());
     let mut watched =
         [stop.as_fd(), near.as_fd(), far.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-    match poll(&mut watched, limit) {
+    match ppoll(&mut watched, limit, None) {
         Ok(_) | Err(nix::Error::EINTR) => Ok(watched[0].any().unwrap_or_default()),
         Err(error) => Err(error).context("cannot wait for frames"),
-    }
-}
-
-/// One direction of the wire.
-#[derive(Debug)]
-struct Lane {
-    impairment: Impairment,
-    random: fastrand::Rng,
-    buffer: Vec<u8>,
-    held: Option<(Vec<u8>, u32)>,
-    tally: Tally,
-}
-
-impl Lane {
-    fn new(impairment: Impairment, seed: u64) -> Self {
-        let random = fastrand::Rng::with_seed(seed);
-        Self {
-            impairment,
-            random,
-            buffer: vec![0; FRAME_ROOM],
-            held: None,
-            tally: Tally::default(),
-        }
-    }
-
-    fn is_holding(&self) -> bool {
-        self.held.is_some()
-    }
-
-    /// Carries what is there, up to a turn's worth; how many frames came.
-    fn carry(&mut self, from: &PacketSocket, to: &PacketSocket) -> Result<usize> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut count = 0;
-        while count < FRAMES_PER_TURN
-            && let Some(length) = from
-                .receive(&mut buffer)
-                .context("cannot receive a frame")?
-        {
-            self.handle(&buffer[..length], to)?;
-            count += 1;
-        }
-        self.buffer = buffer;
-        Ok(count)
-    }
-
-    fn handle(&mut self, frame: &[u8], to: &PacketSocket) -> Result<()> {
-        if !is_tcp(frame) {
-            self.tally.other += 1;
-            return self.pass(frame, to);
-        }
-        self.tally.tcp += 1;
-        // Always three draws, so that one share does not change what another decides.
-        let [lost, reordered, duplicated] = [
-            self.impairment.loss,
-            self.impairment.reorder,
-            self.impairment.duplicate,
-        ]
-        .map(|share| self.random.u32(..1000) < share);
-        if lost {
-            self.tally.lost += 1;
-            return Ok(());
-        }
-        if reordered && self.held.is_none() {
-            self.tally.reordered += 1;
-            self.held = Some((frame.to_vec(), OVERTAKEN_BY));
-            return Ok(());
-        }
-        if duplicated {
-            self.tally.duplicated += 1;
-            self.pass(frame, to)?;
-        }
-        self.pass(frame, to)
-    }
-
-    fn pass(&mut self, frame: &[u8], to: &PacketSocket) -> Result<()> {
-        to.send(frame).context("cannot send a frame")?;
-        match &mut self.held {
-            Some((_, 1)) => self.release(to),
-            Some((_, left)) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn release(&mut self, to: &PacketSocket) -> Result<()> {
-        self.held.take().map_or(Ok(()), |(frame, _)| {
-            to.send(&frame).context("cannot send a frame held back")
-        })
-    }
-}
-
-fn is_tcp(frame: &[u8]) -> bool {
-    match frame.get(12..14) {
-        Some([0x08, 0x00]) => frame.get(23) == Some(&6),
-        Some([0x86, 0xdd]) => frame.get(20) == Some(&6),
-        _ => false,
     }
 }

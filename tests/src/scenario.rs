@@ -4,23 +4,29 @@ use std::{
     env, io,
     net::{SocketAddr, TcpStream},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::{
     capture::{Capture, Recording},
     chosen_isn::connect,
     comparison::{BothSides, ensure_checksums},
     family::Family,
+    namespace::Namespace,
     server::{Server, close_server_first},
     topology::{HOST_IF, Lab, PEER_IF},
-    transfer::{Outcome, exchange_unwatched},
+    transfer::{Outcome, exchange, exchange_unwatched},
+    wait,
 };
 
 /// Less than the first retransmission timeout (RFC 6298): whoever connects within it needed one SYN.
 pub const AT_ONCE: Duration = Duration::from_millis(900);
+/// Within it every transfer must get under way.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Both ends of an open connection.
 #[derive(Debug)]
@@ -47,15 +53,20 @@ impl Connection {
         port: u16,
         isn: u32,
     ) -> Result<Self> {
+        Self::open_from(&lab.host, host_end(server, port), server, isn, limit)
+    }
+
+    /// A connection is opened from `local` in `namespace`, taking up to `limit`.
+    pub fn open_from(
+        namespace: &Namespace,
+        local: SocketAddr,
+        server: &Server,
+        isn: u32,
+        limit: Duration,
+    ) -> Result<Self> {
         let started = Instant::now();
-        let client = connect(
-            &lab.host,
-            host_end(server, port),
-            server.address(),
-            Some(isn),
-            limit,
-        )
-        .with_context(|| format!("with initial sequence number {isn}"))?;
+        let client = connect(namespace, local, server.address(), Some(isn), limit)
+            .with_context(|| format!("with initial sequence number {isn}"))?;
         let handshake = started.elapsed();
         Ok(Self {
             client,
@@ -67,6 +78,32 @@ impl Connection {
     /// Moves `bytes` each way and checks that they arrived intact.
     pub fn exchange(&self, bytes: u64, seed: u64) -> Result<Outcome> {
         let outcome = exchange_unwatched(&self.client, &self.server, bytes, seed)?;
+        outcome.ensure_intact()?;
+        Ok(outcome)
+    }
+
+    /// Moves `bytes` each way and does `meanwhile` when a part has arrived and much is still to come.
+    pub fn exchange_while(
+        &self,
+        bytes: u64,
+        meanwhile: impl FnOnce() -> Result<()>,
+    ) -> Result<Outcome> {
+        let received = AtomicU64::new(0);
+        let outcome = thread::scope(|scope| {
+            let transfer =
+                scope.spawn(|| exchange(&self.client, &self.server, bytes, 1, &received));
+            wait::until(PATIENCE, "the transfer to be under way", || {
+                Ok((received.load(Ordering::Relaxed) > bytes / 16).then_some(()))
+            })?;
+            meanwhile()?;
+            ensure!(
+                received.load(Ordering::Relaxed) < 2 * bytes,
+                "the transfer was over too early to show anything"
+            );
+            transfer
+                .join()
+                .map_err(|_| anyhow!("the transfer panicked"))?
+        })?;
         outcome.ensure_intact()?;
         Ok(outcome)
     }
@@ -95,7 +132,7 @@ pub fn one_life(lab: &Lab, server: &Server, port: u16, isn: u32) -> Result<()> {
     connection.close()
 }
 
-/// Fails if a connection that starts at `isn` comes about within `limit`.
+/// Fails if a connection of the host that starts at `isn` comes about within `limit`.
 pub fn ensure_hangs(
     lab: &Lab,
     server: &Server,
@@ -103,16 +140,21 @@ pub fn ensure_hangs(
     isn: u32,
     limit: Duration,
 ) -> Result<()> {
-    match connect(
-        &lab.host,
-        host_end(server, port),
-        server.address(),
-        Some(isn),
-        limit,
-    ) {
+    ensure_hangs_from(&lab.host, host_end(server, port), server, isn, limit)
+}
+
+/// Fails if a connection from `local` in `namespace` that starts at `isn` comes about within `limit`.
+pub fn ensure_hangs_from(
+    namespace: &Namespace,
+    local: SocketAddr,
+    server: &Server,
+    isn: u32,
+    limit: Duration,
+) -> Result<()> {
+    match connect(namespace, local, server.address(), Some(isn), limit) {
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(()),
         Err(error) => Err(error).context("the connection was expected to hang"),
-        Ok(_) => anyhow::bail!("a connection from port {port} that starts at {isn} came about"),
+        Ok(_) => anyhow::bail!("a connection from {local} that starts at {isn} came about"),
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Segment {
     pub payload_len: u32,
     /// The edges of every SACK block, left and right (RFC 2018).
     pub sack: Vec<(u32, u32)>,
+    /// `TSval` and `TSecr` (RFC 7323).
+    pub timestamps: Option<(u32, u32)>,
     /// TCP header and payload as they were captured.
     pub bytes: Vec<u8>,
     /// Whether the checksum fits the addresses and the bytes.
@@ -94,6 +96,7 @@ impl Segment {
             },
             payload_len: u32::try_from(tcp.payload().len()).ok()?,
             sack: sack_blocks(&tcp),
+            timestamps: timestamps(&tcp),
             bytes: tcp.slice().to_vec(),
             checksum_right: sum.is_ok_and(|sum| same_sum(sum, tcp.checksum())),
         })
@@ -170,6 +173,13 @@ fn sack_blocks(tcp: &TcpSlice) -> Vec<(u32, u32)> {
         })
         .flat_map(|(first, rest)| std::iter::once(first).chain(rest.into_iter().flatten()))
         .collect()
+}
+
+fn timestamps(tcp: &TcpSlice) -> Option<(u32, u32)> {
+    tcp.options_iterator().find_map(|option| match option {
+        Ok(TcpOptionElement::Timestamp(value, echo)) => Some((value, echo)),
+        _ => None,
+    })
 }
 
 /// In ones' complement both 0x0000 and 0xffff are zero, and a receiver accepts either.

@@ -17,6 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::{namespace::Namespace, socket_option::TcpState, wait};
 
 const CLOSING_LIMIT: Duration = Duration::from_secs(10);
+const LISTENING_LIMIT: Duration = Duration::from_secs(20);
 
 /// A listener inside a namespace.
 #[derive(Debug)]
@@ -28,12 +29,20 @@ pub struct Server {
 impl Server {
     /// Listens at `address` inside `namespace`.
     pub fn listen(namespace: &Namespace, address: SocketAddr) -> Result<Self> {
+        Self::listen_by(Protocol::TCP, namespace, address, |_| Ok(()))
+    }
+
+    /// Listens by another protocol of streams, or with a listener that `prepare` has had first.
+    pub fn listen_by(
+        protocol: Protocol,
+        namespace: &Namespace,
+        address: SocketAddr,
+        prepare: impl FnOnce(&Socket) -> nix::Result<()> + Send,
+    ) -> Result<Self> {
         let bound = || -> io::Result<Socket> {
-            let listener = Socket::new(
-                Domain::for_address(address),
-                Type::STREAM,
-                Some(Protocol::TCP),
-            )?;
+            let domain = Domain::for_address(address);
+            let listener = Socket::new(domain, Type::STREAM, Some(protocol))?;
+            prepare(&listener)?;
             listener.set_reuse_address(true)?;
             listener.bind(&address.into())?;
             listener.listen(128)?;
@@ -94,17 +103,59 @@ pub fn close_server_first(mut client: TcpStream, server: TcpStream) -> Result<()
 
 /// `TCP_CLOSE` of `include/net/tcp_states.h`.
 const TCP_CLOSE: u8 = 7;
+/// As /proc/net/tcp writes states, which are those of `include/net/tcp_states.h`.
+const TCP_ESTABLISHED: &str = "01";
 const TCP_TIME_WAIT: &str = "06";
+const TCP_LISTEN: &str = "0A";
 
 /// How many connections a namespace's TCP keeps in TIME-WAIT.
 pub fn time_waits(namespace: &Namespace) -> Result<usize> {
-    let mut count = 0;
+    count(namespace, TCP_TIME_WAIT, None)
+}
+
+/// How many connections a namespace's TCP has open on a local port.
+pub fn established(namespace: &Namespace, port: u16) -> Result<usize> {
+    count(namespace, TCP_ESTABLISHED, Some(port))
+}
+
+/// Waits until somebody listens on a local port.
+pub fn await_listener(namespace: &Namespace, port: u16) -> Result<()> {
+    let what = format!("a listener on port {port} in {}", namespace.name());
+    wait::until(LISTENING_LIMIT, &what, || {
+        Ok((count(namespace, TCP_LISTEN, Some(port))? > 0).then_some(()))
+    })
+}
+
+/// Waits until no connection on a local port can send any more: gone, or in TIME-WAIT.
+pub fn await_closed(namespace: &Namespace, port: u16) -> Result<()> {
+    let what = format!(
+        "the connections on port {port} in {} to end",
+        namespace.name()
+    );
+    wait::until(CLOSING_LIMIT, &what, || {
+        let states = states(namespace, Some(port))?;
+        let silent = |state: &String| [TCP_TIME_WAIT, TCP_LISTEN].contains(&state.as_str());
+        Ok(states.iter().all(silent).then_some(()))
+    })
+}
+
+/// How many sockets of a namespace are in a state, on a local port where one is given.
+fn count(namespace: &Namespace, state: &str, port: Option<u16>) -> Result<usize> {
+    let states = states(namespace, port)?;
+    Ok(states.iter().filter(|other| *other == state).count())
+}
+
+/// The states of a namespace's sockets, those on a local port where one is given.
+fn states(namespace: &Namespace, port: Option<u16>) -> Result<Vec<String>> {
+    let end = port.map_or_else(String::new, |port| format!(":{port:04X}"));
+    let mut states = Vec::new();
     for table in ["tcp", "tcp6"] {
-        let listing = namespace.proc_net(table)?;
-        count += listing
-            .lines()
-            .filter(|line| line.split_whitespace().nth(3) == Some(TCP_TIME_WAIT))
-            .count();
+        // Below the headline: number, local end, remote end, state.
+        for line in namespace.proc_net(table)?.lines().skip(1) {
+            let mut words = line.split_whitespace().skip(1);
+            let is_it = words.next().is_some_and(|local| local.ends_with(&end));
+            states.extend(words.nth(1).filter(|_| is_it).map(str::to_owned));
+        }
     }
-    Ok(count)
+    Ok(states)
 }

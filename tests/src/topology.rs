@@ -9,12 +9,15 @@
 //!
 //! One of the two lines may run through a fourth namespace, the wire, where a relay carries the frames.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 
-use crate::{family::Family, namespace::Namespace, wait};
+use self::line::{addressed, await_running, finish_frames, pair, quiet};
+use crate::{family::Family, namespace::Namespace};
+
+mod line;
+pub mod neighbour;
+pub mod one_arm;
+pub mod router;
 
 /// The host's interface.
 pub const HOST_IF: &str = "host0";
@@ -95,17 +98,13 @@ impl Lab {
             quiet(namespace)?;
         }
         lab.join(options.wire)?;
-        lab.address()?;
+        lab.address(OUTSIDE_IF)?;
         finish_frames(&lab.gateway, INSIDE_IF)?;
         finish_frames(&lab.gateway, OUTSIDE_IF)?;
         if options.offload == Offload::Off {
             lab.finish_frames_at_ends()?;
         }
-        lab.host.set_sysctl(
-            "net/ipv4/tcp_timestamps",
-            if options.host_timestamps { "1" } else { "0" },
-        )?;
-        lab.peer.set_sysctl("net/ipv4/tcp_rfc1337", "1")?;
+        lab.set_manners(options.host_timestamps)?;
         lab.await_lines()?;
         Ok(lab)
     }
@@ -161,14 +160,23 @@ impl Lab {
         }
     }
 
-    fn address(&self) -> Result<()> {
+    /// How the ends' TCP behaves.
+    fn set_manners(&self, host_timestamps: bool) -> Result<()> {
+        let timestamps = if host_timestamps { "1" } else { "0" };
+        self.host
+            .set_sysctl("net/ipv4/tcp_timestamps", timestamps)?;
+        self.peer.set_sysctl("net/ipv4/tcp_rfc1337", "1")
+    }
+
+    /// Addresses and routes; the gateway's interface that faces the peer is named.
+    fn address(&self, outside: &str) -> Result<()> {
         self.gateway.set_sysctl("net/ipv4/ip_forward", "1")?;
         self.gateway
             .set_sysctl("net/ipv6/conf/all/forwarding", "1")?;
         for family in Family::ALL {
             addressed(&self.host, HOST_IF, family, 1, 2)?;
             addressed(&self.gateway, INSIDE_IF, family, 1, 1)?;
-            addressed(&self.gateway, OUTSIDE_IF, family, 2, 1)?;
+            addressed(&self.gateway, outside, family, 2, 1)?;
             addressed(&self.peer, PEER_IF, family, 2, 2)?;
             let gateway_inside = family.address(1, 1).to_string();
             let gateway_outside = family.address(2, 1).to_string();
@@ -198,79 +206,4 @@ impl Lab {
             await_running(wire, &[WIRE_NEAR_IF, WIRE_FAR_IF])
         })
     }
-}
-
-/// No duplicate address detection, no router advertisements, no reverse path filter: addresses work at once.
-fn quiet(namespace: &Namespace) -> Result<()> {
-    for conf in ["all", "default"] {
-        namespace.set_sysctl(&format!("net/ipv4/conf/{conf}/rp_filter"), "0")?;
-        namespace.set_sysctl(&format!("net/ipv6/conf/{conf}/accept_dad"), "0")?;
-        namespace.set_sysctl(&format!("net/ipv6/conf/{conf}/accept_ra"), "0")?;
-    }
-    Ok(())
-}
-
-fn pair(near: &Namespace, near_if: &str, far: &Namespace, far_if: &str) -> Result<()> {
-    near.run(
-        "ip",
-        &[
-            "link",
-            "add",
-            near_if,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            far_if,
-            "netns",
-            far.name(),
-        ],
-    )?;
-    near.run("ip", &["link", "set", near_if, "up"])?;
-    far.run("ip", &["link", "set", far_if, "up"])?;
-    Ok(())
-}
-
-fn addressed(
-    namespace: &Namespace,
-    interface: &str,
-    family: Family,
-    net: u8,
-    node: u8,
-) -> Result<()> {
-    let address = format!("{}/{}", family.address(net, node), family.bits());
-    let mut arguments = vec!["address", "add", &address, "dev", interface];
-    if family == Family::V6 {
-        arguments.push("nodad");
-    }
-    namespace.run("ip", &arguments).map(drop)
-}
-
-fn finish_frames(namespace: &Namespace, interface: &str) -> Result<()> {
-    namespace
-        .run(
-            "ethtool",
-            &["-K", interface, "tx", "off", "tso", "off", "gso", "off"],
-        )
-        .map(drop)
-}
-
-fn await_running(namespace: &Namespace, interfaces: &[&str]) -> Result<()> {
-    let what = format!(
-        "{} to come up in {}",
-        interfaces.join(" and "),
-        namespace.name()
-    );
-    wait::until(Duration::from_secs(10), &what, || {
-        let up = namespace.enter(|| -> nix::Result<bool> {
-            let running: Vec<String> = getifaddrs()?
-                .filter(|entry| entry.flags.contains(InterfaceFlags::IFF_RUNNING))
-                .map(|entry| entry.interface_name)
-                .collect();
-            Ok(interfaces
-                .iter()
-                .all(|wanted| running.iter().any(|name| name == wanted)))
-        })?;
-        Ok(up.then_some(()))
-    })
 }

@@ -128,6 +128,20 @@ pub fn exchange(
     })
 }
 
+/// Moves `bytes` one way; both streams stay open. How long it took, from the first byte written to the last byte read.
+pub fn carry(from: &TcpStream, to: &TcpStream, bytes: u64, seed: u64) -> Result<Duration> {
+    from.set_write_timeout(Some(STALL))?;
+    to.set_read_timeout(Some(STALL))?;
+    let started = Instant::now();
+    thread::scope(|scope| {
+        let sent = scope.spawn(|| send(from, bytes, seed));
+        let received = receive(to, bytes, &AtomicU64::new(0))?;
+        let sent = ended(sent)?;
+        ensure!(sent == received, "sent {sent}, received {received}");
+        Ok(started.elapsed())
+    })
+}
+
 /// Like [`exchange`], for who does not watch the progress.
 pub fn exchange_unwatched(
     client: &TcpStream,

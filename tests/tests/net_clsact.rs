@@ -1,12 +1,8 @@
 //! clsact filters, which kernels without TCX get: the cure, adoption in mid-transfer, and nothing left when it is over (S19, S20, S24).
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    thread,
-    time::Duration,
-};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
@@ -14,8 +10,6 @@ use isn_tests::{
     server::Server,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
-    transfer::exchange,
-    wait,
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -25,6 +19,7 @@ const LOWER_ISN: u32 = 1_000_000_000;
 const PEER_PORT: u16 = 7000;
 const PORT: u16 = 40_000;
 const MIB: u64 = 1 << 20;
+const MUCH: u64 = 128 * MIB;
 const GIVE_UP: Duration = Duration::from_millis(1100);
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -113,28 +108,6 @@ fn outside_beside_xdp() -> Result<()> {
     hang_and_cure(Placement::Outside, Hook::Xdp)
 }
 
-/// Moves much each way and does `meanwhile` when a part has arrived and much is still to come.
-fn exchange_while(connection: &Connection, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
-    const BYTES: u64 = 128 * MIB;
-    let received = AtomicU64::new(0);
-    let outcome = thread::scope(|scope| {
-        let transfer =
-            scope.spawn(|| exchange(&connection.client, &connection.server, BYTES, 1, &received));
-        wait::until(PATIENCE, "the transfer to be under way", || {
-            Ok((received.load(Ordering::Relaxed) > BYTES / 16).then_some(()))
-        })?;
-        meanwhile()?;
-        ensure!(
-            received.load(Ordering::Relaxed) < 2 * BYTES,
-            "the transfer was over too early to show anything"
-        );
-        transfer
-            .join()
-            .map_err(|_| anyhow!("the transfer panicked"))?
-    })?;
-    outcome.ensure_intact()
-}
-
 fn killed_and_adopted(placement: Placement, hook: Hook) -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
     let server = Server::listen(&lab.peer, Family::V4.peer(PEER_PORT))?;
@@ -147,13 +120,13 @@ fn killed_and_adopted(placement: Placement, hook: Hook) -> Result<()> {
     let connection = Connection::open(&lab, &server, PORT, LOWER_ISN)?;
     let flow = isnguard.flow(host)?;
     ensure!(flow.offset != 0, "{flow:?}");
-    exchange_while(&connection, || {
+    connection.exchange_while(MUCH, || {
         daemon.signal(Signal::SIGKILL)?;
         daemon.wait(PATIENCE).map(drop)
     })?;
     ensure!(isnguard.status()?["healthy"] == true);
     // Replaced while segments fly: each finds the old program or the new one.
-    exchange_while(&connection, || isnguard.attach(&setup).map(drop))?;
+    connection.exchange_while(MUCH, || isnguard.attach(&setup).map(drop))?;
     ensure!(isnguard.flow(host)? == flow, "the flow was not adopted");
     let daemon = isnguard.run(&Setup::new(placement, hook))?;
     let [_, ingress, egress] = filters(&lab, &setup.interface)?;

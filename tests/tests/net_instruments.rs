@@ -150,6 +150,7 @@ fn the_relay_loses_what_it_says() -> Result<()> {
             loss: 10,
             reorder: 10,
             duplicate: 10,
+            ..Impairment::NONE
         };
         let relay = Relay::start(wire, plan)?;
         let dir = TempDir::new()?;
@@ -204,6 +205,7 @@ fn a_quiet_relay_changes_nothing() -> Result<()> {
             loss: 0,
             reorder: 0,
             duplicate: 0,
+            ..Impairment::NONE
         },
     )?;
     let dir = TempDir::new()?;

@@ -1,10 +1,6 @@
 //! The data plane and the process that made it: killed, adopted, attached in the middle, refused, removed (S4, S15, S19, S20).
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 use anyhow::{Result, anyhow, ensure};
 use isn_tests::{
@@ -14,8 +10,6 @@ use isn_tests::{
     server::Server,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
-    transfer::{Outcome, exchange},
-    wait,
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -26,32 +20,6 @@ const PEER_PORT: u16 = 7000;
 const PORT: u16 = 40_000;
 const MIB: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Moves `bytes` each way and does `meanwhile` when a part has arrived and much is still to come.
-fn exchange_while(
-    connection: &Connection,
-    bytes: u64,
-    meanwhile: impl FnOnce() -> Result<()>,
-) -> Result<Outcome> {
-    let received = AtomicU64::new(0);
-    let outcome = thread::scope(|scope| {
-        let transfer =
-            scope.spawn(|| exchange(&connection.client, &connection.server, bytes, 1, &received));
-        wait::until(PATIENCE, "the transfer to be under way", || {
-            Ok((received.load(Ordering::Relaxed) > bytes / 16).then_some(()))
-        })?;
-        meanwhile()?;
-        ensure!(
-            received.load(Ordering::Relaxed) < 2 * bytes,
-            "the transfer was over too early to show anything"
-        );
-        transfer
-            .join()
-            .map_err(|_| anyhow!("the transfer panicked"))?
-    })?;
-    outcome.ensure_intact()?;
-    Ok(outcome)
-}
 
 fn killed_and_adopted(hook: Hook, placement: Placement) -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
@@ -69,7 +37,7 @@ fn killed_and_adopted(hook: Hook, placement: Placement) -> Result<()> {
     );
     let attached = isnguard.status()?["attached"].as_array().map(Vec::len);
 
-    exchange_while(&connection, 128 * MIB, || {
+    connection.exchange_while(128 * MIB, || {
         daemon.signal(Signal::SIGKILL)?;
         daemon.wait(PATIENCE).map(drop)
     })?;

@@ -22,12 +22,6 @@ const PEER_PORT: u16 = 7000;
 const PORT: u16 = 40_000;
 const MIB: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_mins(1);
-const QUIET: Impairment = Impairment {
-    seed: 0,
-    loss: 0,
-    reorder: 0,
-    duplicate: 0,
-};
 
 fn survives_loss(family: Family, placement: Placement, hook: Hook, wire_at: Wire) -> Result<()> {
     let lab = Lab::new(LabOptions {
@@ -38,7 +32,7 @@ fn survives_loss(family: Family, placement: Placement, hook: Hook, wire_at: Wire
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     isnguard.attach(&Setup::new(placement, hook))?;
     let server = Server::listen(&lab.peer, family.peer(PEER_PORT))?;
-    let quiet = Relay::start(wire, QUIET)?;
+    let quiet = Relay::start(wire, Impairment::NONE)?;
     one_life(&lab, &server, PORT, FIRST_ISN)?;
     quiet.stop()?;
 
@@ -51,6 +45,7 @@ fn survives_loss(family: Family, placement: Placement, hook: Hook, wire_at: Wire
             loss: 15,
             reorder: 20,
             duplicate: 5,
+            ..Impairment::NONE
         },
     )?;
     let connection = Connection::open_within(PATIENCE, &lab, &server, PORT, LOWER_ISN)?;

@@ -1,4 +1,5 @@
-//! The path narrows in mid-transfer: the gateway's own ICMP error reaches the host with the host's number in its quote (S12, RFC 1191, RFC 8201).
+//! The path narrows in mid-transfer: the ICMP error, the gateway's own or that of a router behind it, reaches the host with the host's number
+//! in its quote (S12, RFC 1191, RFC 8201).
 //!
 //! Linux takes such an error for a TCP connection only if the quoted sequence number is one that is in flight (RFC 5927 section 4.1);
 //! only then does its cache of path MTUs change.
@@ -8,12 +9,10 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU64, Ordering},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
@@ -21,11 +20,10 @@ use isn_tests::{
     scenario::{Connection, host_end, one_life},
     server::Server,
     setup::{Hook, Placement, Setup},
-    topology::{HOST_IF, Lab, LabOptions, OUTSIDE_IF, PEER_IF},
-    transfer::exchange,
-    wait,
+    socket_option::TcpInfo,
+    topology::{HOST_IF, Lab, LabOptions, OUTSIDE_IF, PEER_IF, WIRE_FAR_IF, router},
 };
-use nix::sys::signal::Signal;
+use nix::sys::{signal::Signal, socket::getsockopt};
 use pcap_file::pcap::PcapReader;
 use tempfile::TempDir;
 
@@ -38,16 +36,41 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const WIDE: &str = "1500";
 const NARROW: &str = "1400";
 
-fn set_mtu(lab: &Lab, mtu: &str) -> Result<()> {
-    for (namespace, interface) in [(&lab.gateway, OUTSIDE_IF), (&lab.peer, PEER_IF)] {
-        namespace.run("ip", &["link", "set", "dev", interface, "mtu", mtu])?;
+/// Whose line to the peer becomes narrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Complainer {
+    Gateway,
+    Router,
+}
+
+impl Complainer {
+    fn lab(self) -> Result<Lab> {
+        match self {
+            Self::Gateway => Lab::new(LabOptions::default()),
+            Self::Router => router::lab(LabOptions::default()),
+        }
     }
-    Ok(())
+
+    fn set_mtu(self, lab: &Lab, mtu: &str) -> Result<()> {
+        let before = match self {
+            Self::Gateway => (&lab.gateway, OUTSIDE_IF),
+            Self::Router => (router::of(lab)?, WIRE_FAR_IF),
+        };
+        for (namespace, interface) in [before, (&lab.peer, PEER_IF)] {
+            namespace.run("ip", &["link", "set", "dev", interface, "mtu", mtu])?;
+        }
+        Ok(())
+    }
+
+    /// Whether the error that it makes has been through isnguard, or quotes what has not been translated yet.
+    fn quotes_the_wire(self, placement: Placement) -> bool {
+        self == Self::Router || placement == Placement::Inside
+    }
 }
 
 /// Back to the wide path, with nothing remembered about the narrow one.
-fn widen(lab: &Lab) -> Result<()> {
-    set_mtu(lab, WIDE)?;
+fn widen(lab: &Lab, complainer: Complainer) -> Result<()> {
+    complainer.set_mtu(lab, WIDE)?;
     for namespace in lab.namespaces() {
         for family in ["-4", "-6"] {
             namespace.run("ip", &[family, "route", "flush", "cache"])?;
@@ -111,37 +134,15 @@ impl Errors {
     }
 }
 
-/// Moves bytes each way and lets the path narrow when a part has arrived.
-fn narrow_under_way(lab: &Lab, connection: &Connection) -> Result<()> {
-    let received = AtomicU64::new(0);
-    let outcome = thread::scope(|scope| {
-        let transfer =
-            scope.spawn(|| exchange(&connection.client, &connection.server, BYTES, 1, &received));
-        wait::until(PATIENCE, "the transfer to be under way", || {
-            Ok((received.load(Ordering::Relaxed) > BYTES / 16).then_some(()))
-        })?;
-        set_mtu(lab, NARROW)?;
-        let narrowed = Instant::now();
-        ensure!(
-            received.load(Ordering::Relaxed) < 2 * BYTES,
-            "the transfer was over before the path narrowed"
-        );
-        let outcome = transfer
-            .join()
-            .map_err(|_| anyhow!("the transfer panicked"))??;
-        ensure!(
-            narrowed.elapsed() < PATIENCE,
-            "{:?} to go on",
-            narrowed.elapsed()
-        );
-        Ok(outcome)
-    })?;
-    outcome.ensure_intact()
-}
-
-fn goes_on(lab: &Lab, isnguard: &Isnguard, placement: Placement, family: Family) -> Result<()> {
+fn goes_on(
+    lab: &Lab,
+    isnguard: &Isnguard,
+    complainer: Complainer,
+    placement: Placement,
+    family: Family,
+) -> Result<()> {
     let dir = TempDir::new()?;
-    widen(lab)?;
+    widen(lab, complainer)?;
     ensure!(
         path_mtu(lab, family)?.is_none(),
         "the host knows of a narrow path before there is one"
@@ -157,11 +158,16 @@ fn goes_on(lab: &Lab, isnguard: &Isnguard, placement: Placement, family: Family)
     );
     let translated = isnguard.counter("icmp_translated")?;
     let errors = Errors::watch(lab, dir.path())?;
-    narrow_under_way(lab, &connection)?;
+    connection.exchange_while(BYTES, || complainer.set_mtu(lab, NARROW))?;
     let found = path_mtu(lab, family)?;
     ensure!(
         found == NARROW.parse().ok(),
         "the host's TCP did not take the error: path MTU {found:?}"
+    );
+    let used = getsockopt(&connection.client, TcpInfo)?.tcpi_pmtu;
+    ensure!(
+        NARROW == used.to_string(),
+        "the connection still reckons with a path MTU of {used}"
     );
     let quoted = errors.quoted(family)?;
     ensure!(!quoted.is_empty(), "no error arrived");
@@ -174,41 +180,61 @@ fn goes_on(lab: &Lab, isnguard: &Isnguard, placement: Placement, family: Family)
         quoted.len(),
         foreign.take(9).collect::<Vec<_>>()
     );
-    // Outside, the gateway drops and quotes what has not been translated yet.
     let translated = isnguard.counter("icmp_translated")? - translated;
     ensure!(
-        (translated > 0) == (placement == Placement::Inside),
+        (translated > 0) == complainer.quotes_the_wire(placement),
         "{translated} errors translated"
     );
     connection.close()
 }
 
-fn narrowed(placement: Placement, hook: Hook) -> Result<()> {
-    let lab = Lab::new(LabOptions::default())?;
+fn narrowed(complainer: Complainer, placement: Placement, hook: Hook) -> Result<()> {
+    let lab = complainer.lab()?;
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     isnguard.attach(&Setup::new(placement, hook))?;
     for family in Family::ALL {
-        goes_on(&lab, &isnguard, placement, family).with_context(|| format!("{family:?}"))?;
+        goes_on(&lab, &isnguard, complainer, placement, family)
+            .with_context(|| format!("{family:?}"))?;
     }
     Ok(())
 }
 
 #[test]
-fn inside_xdp() -> Result<()> {
-    narrowed(Placement::Inside, Hook::Xdp)
+fn the_gateway_complains_inside_xdp() -> Result<()> {
+    narrowed(Complainer::Gateway, Placement::Inside, Hook::Xdp)
 }
 
 #[test]
-fn inside_tc() -> Result<()> {
-    narrowed(Placement::Inside, Hook::Tc)
+fn the_gateway_complains_inside_tc() -> Result<()> {
+    narrowed(Complainer::Gateway, Placement::Inside, Hook::Tc)
 }
 
 #[test]
-fn outside_xdp() -> Result<()> {
-    narrowed(Placement::Outside, Hook::Xdp)
+fn the_gateway_complains_outside_xdp() -> Result<()> {
+    narrowed(Complainer::Gateway, Placement::Outside, Hook::Xdp)
 }
 
 #[test]
-fn outside_tc() -> Result<()> {
-    narrowed(Placement::Outside, Hook::Tc)
+fn the_gateway_complains_outside_tc() -> Result<()> {
+    narrowed(Complainer::Gateway, Placement::Outside, Hook::Tc)
+}
+
+#[test]
+fn a_router_complains_inside_xdp() -> Result<()> {
+    narrowed(Complainer::Router, Placement::Inside, Hook::Xdp)
+}
+
+#[test]
+fn a_router_complains_inside_tc() -> Result<()> {
+    narrowed(Complainer::Router, Placement::Inside, Hook::Tc)
+}
+
+#[test]
+fn a_router_complains_outside_xdp() -> Result<()> {
+    narrowed(Complainer::Router, Placement::Outside, Hook::Xdp)
+}
+
+#[test]
+fn a_router_complains_outside_tc() -> Result<()> {
+    narrowed(Complainer::Router, Placement::Outside, Hook::Tc)
 }

@@ -10,7 +10,7 @@ pub struct Tool {
 }
 
 /// Everything that tests and the demo run.
-pub const TOOLS: [Tool; 7] = [
+pub const TOOLS: [Tool; 13] = [
     Tool {
         program: "ip",
         package: "iproute2",
@@ -38,6 +38,30 @@ pub const TOOLS: [Tool; 7] = [
     Tool {
         program: "bpftool",
         package: "bpftool",
+    },
+    Tool {
+        program: "ssh",
+        package: "openssh-client",
+    },
+    Tool {
+        program: "sshd",
+        package: "openssh-server",
+    },
+    Tool {
+        program: "curl",
+        package: "curl",
+    },
+    Tool {
+        program: "python3",
+        package: "python3",
+    },
+    Tool {
+        program: "redis-server",
+        package: "redis-server",
+    },
+    Tool {
+        program: "redis-cli",
+        package: "redis-tools",
     },
 ];
 

@@ -51,7 +51,7 @@ fn columns_are_plain_when_piped_and_colours_can_be_switched_off() -> Result<()> 
         ("stats", "\n\ntable\tentries\tcapacity\n"),
         (
             "flows",
-            "host\tpeer\tvlan\tstate\toffset\thost_isn\twire_isn\thigh_water\tage\tidle\treason\n",
+            "host\tpeer\tvlan\tstate\toffset\ttimestamp_offset\thost_isn\twire_isn\thigh_water\tage\tidle\treason\n",
         ),
     ] {
         let printed = isnguard.verb(verb, &[])?;
