@@ -47,7 +47,7 @@ pub fn outbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now
     };
     let advances = ahead > 0 && end.distance_from(record.right_edge()) <= limit;
     if advances {
-        flow.sent.store(pack(end.0, record.opened().0));
+        advance(flow, record, end);
     }
     let current = advances || ahead <= 0 && !is_before_syn(record, control, wire);
     let mut set = host_closing(segment, current, ahead);
@@ -67,6 +67,21 @@ pub fn outbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now
     }
     believe_acknowledgment(flow, record, control, segment);
     note(flow, record.life, set, clear, now);
+}
+
+/// Moves the high-water mark of the incarnation in `record` on to `end`. Other CPUs may be moving
+/// it as well: it never goes back, or S21 would keep it there.
+#[inline(always)]
+pub fn advance<W: Word>(flow: &Flow<W>, record: &Record, end: Seq) {
+    let mut sent = record.sent;
+    for _ in 0..ATTEMPTS {
+        let (mark, opened) = unpack(sent);
+        let done = opened != record.opened().0 || !Seq(mark).precedes(end);
+        if done || flow.sent.compare_exchange(sent, pack(end.0, opened)) {
+            return;
+        }
+        sent = flow.sent.load();
+    }
 }
 
 /// A FIN ends at the last octet, or at what is just sent. A reset stands there as well, or at an
@@ -121,10 +136,7 @@ pub fn inbound<W: Word>(flow: &Flow<W>, segment: &Segment, now: Tick) {
     }
     let right_edge = right_edge(&record, control, segment, acknowledged);
     let (peer_next, near) = peer_next(&record, control, phase, segment, acknowledged);
-    let received = pack(right_edge.0, peer_next.0);
-    if received != record.received {
-        flow.received.store(received);
-    }
+    receive(flow, record.received, right_edge, peer_next);
     if near && segment.flags.rst() {
         set |= Control::PEER_RST;
     } else if near && segment.flags.fin() {
@@ -136,6 +148,30 @@ pub fn inbound<W: Word>(flow: &Flow<W>, segment: &Segment, now: Tick) {
         clear = Control::PEER_FIN;
     }
     note(flow, record.life, set, clear, now);
+}
+
+/// Moves the right edge and the peer's next number from those in `before`. Where another CPU has
+/// moved them in the meantime, each becomes the later of the two, or they could go back and S21
+/// would keep them there.
+#[inline(always)]
+fn receive<W: Word>(flow: &Flow<W>, before: u64, right_edge: Seq, peer_next: Seq) {
+    // The peer's SYN sets its number, whatever was known from the incarnation before.
+    let sets = peer_next.precedes(Seq(unpack(before).1));
+    let mut wanted = pack(right_edge.0, peer_next.0);
+    let mut received = before;
+    for _ in 0..ATTEMPTS {
+        if wanted == received || flow.received.compare_exchange(received, wanted) {
+            return;
+        }
+        received = flow.received.load();
+        let (edge, next) = unpack(received);
+        let next = if sets {
+            peer_next
+        } else {
+            Seq(next).or_later(peer_next)
+        };
+        wanted = pack(Seq(edge).or_later(right_edge).0, next.0);
+    }
 }
 
 /// Whether the acknowledgment is of something that the host sent in this incarnation.
@@ -212,8 +248,8 @@ pub fn peer_syn<W: Word>(flow: &Flow<W>, segment: &Segment, options: &SynOptions
     };
     if settles {
         let next = segment.sequence.advanced(segment.sequence_length());
-        let (right_edge, _) = unpack(flow.received.load());
-        flow.received.store(pack(right_edge, next.0));
+        let received = flow.received.load();
+        receive(flow, received, Seq(unpack(received).0), next);
         let _ = flow
             .life
             .compare_exchange(life, pack(with_peer_syn(control, options).0, now.0));

@@ -9,6 +9,7 @@ use crate::{
         flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack},
         settings::{OnFull, Settings},
     },
+    connection,
     counter::Counter,
     flow::{Address, FlowKey},
     opening::{self, Circumstances, Decision, Syn},
@@ -287,8 +288,7 @@ fn go_on<W: Word>(flow: &Flow<W>, record: &Record, syn: &Syn, now: Tick) {
     if control.phase() == Phase::HalfOpen {
         control = opening::with_host_scale(control, syn);
         let end = record.wire_isn().advanced(syn.length);
-        let mark = record.high_water().or_later(end);
-        flow.sent.store(pack(mark.0, record.opened().0));
+        connection::advance(flow, record, end);
     }
     flow.life.store(pack(control.0, now.0));
 }
