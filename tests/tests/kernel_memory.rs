@@ -109,7 +109,7 @@ fn signed_and_one_way_connections_are_left_alone() {
                 );
             }),
             case(
-                "S7: a connection of which only the host's side was seen, ended by its FIN (18)",
+                "S7: a connection of which only the host's side was seen, ended by its FIN (18, 74)",
                 |flow| {
                     flow.expect(&host_syn(5_000_000), &AS_IT_CAME, FIRST_SYN);
                     flow.expect(&host_ack(5_000_001, PEER_ISN + 1), &AS_IT_CAME, NOTHING);
@@ -124,7 +124,7 @@ fn signed_and_one_way_connections_are_left_alone() {
                 },
             ),
             case(
-                "S7: a connection of which only the host's side was seen, ended by its RST (18)",
+                "S7: a connection of which only the host's side was seen, ended by its RST (18, 74)",
                 |flow| {
                     flow.expect(&host_syn(5_000_000), &AS_IT_CAME, FIRST_SYN);
                     flow.expect(&host_ack(5_000_001, PEER_ISN + 1), &AS_IT_CAME, NOTHING);
