@@ -6,10 +6,12 @@ pub struct Rule {
     pub label: String,
     /// What is said of RFCs.
     pub rfcs: String,
-    /// Sources, relative to the workspace.
+    /// Sources, relative to the workspace or to `isn-common/src`.
     pub files: Vec<String>,
     /// Tests.
     pub tests: Vec<String>,
+    /// What is said beside the tests.
+    pub remark: String,
 }
 
 /// A line of the second table.
@@ -42,6 +44,7 @@ pub fn read(text: &str) -> Page {
         rfcs: cells[2].to_owned(),
         files: quoted(cells[3]),
         tests: quoted(cells[4]),
+        remark: plain(cells[4]),
     };
     let case = |cells: Vec<&str>| PacketCase {
         number: cells[0].to_owned(),
