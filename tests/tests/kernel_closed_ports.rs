@@ -6,6 +6,9 @@ use isn_tests::two_worlds::prelude::*;
 const CLOSED_PORT: Leaves = Leaves::Unchanged(PassReason::ClosedPort);
 const PEER: u32 = 0x5900_0000;
 
+/// How a connection ends whose next number on the wire is this.
+type End = fn(u32) -> Vec<(Tcp, Leaves)>;
+
 #[test]
 fn the_hosts_port_is_closed() {
     play(
@@ -33,7 +36,7 @@ fn the_hosts_port_is_closed() {
             case(
                 "S9: of a flow that ended with an offset, by FINs, a reset of either end, or a refusal (20)",
                 |flow| {
-                    let ends: [fn(u32) -> Vec<(Tcp, Leaves)>; 4] = [
+                    let ends: [End; 4] = [
                         |wire| {
                             vec![
                                 (host_fin(1001, PEER_ISN + 1), Seq(wire)),

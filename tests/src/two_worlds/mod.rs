@@ -2,6 +2,7 @@
 //! agree on every octet, every counter and every record after every packet.
 
 pub mod about;
+pub mod becomes;
 pub mod before;
 pub mod bench;
 pub mod connections;
@@ -15,6 +16,7 @@ pub mod prelude;
 pub mod quoting;
 pub mod reading;
 pub mod shown;
+pub mod stamps;
 pub mod state;
 
 use std::ops::RangeInclusive;

@@ -53,27 +53,22 @@ fn problems(text: &str, tests: &[Test]) -> Vec<String> {
 
 /// Every rule and every packet case has exactly one line.
 fn whole(page: &Page) -> Vec<String> {
-    let rules = (1..=25)
-        .map(|number| format!("S{number}"))
-        .chain(["PAWS".to_owned()]);
-    let labels = page.rules.iter().map(|rule| &rule.label);
-    let mut problems = once_each("rule", rules.collect(), labels.cloned().collect());
-    let cases = (1..=87).map(|number| number.to_string());
-    let numbers = page.cases.iter().map(|case| &case.number);
-    problems.extend(once_each(
-        "packet case",
-        cases.collect(),
-        numbers.cloned().collect(),
-    ));
+    let numbered = (1..=25).map(|number| format!("S{number}"));
+    let rules: Vec<String> = numbered.chain(["PAWS".to_owned()]).collect();
+    let labels: Vec<String> = page.rules.iter().map(|rule| rule.label.clone()).collect();
+    let mut problems = once_each("rule", &rules, &labels);
+    let cases: Vec<String> = (1..=87).map(|number| number.to_string()).collect();
+    let numbers: Vec<String> = page.cases.iter().map(|case| case.number.clone()).collect();
+    problems.extend(once_each("packet case", &cases, &numbers));
     problems
 }
 
-fn once_each(what: &str, wanted: Vec<String>, got: Vec<String>) -> Vec<String> {
+fn once_each(what: &str, wanted: &[String], got: &[String]) -> Vec<String> {
     let times = |list: &[String], item: &String| list.iter().filter(|it| *it == item).count();
-    let all: BTreeSet<&String> = wanted.iter().chain(&got).collect();
+    let all: BTreeSet<&String> = wanted.iter().chain(got).collect();
     all.into_iter()
-        .filter(|item| times(&got, item) != times(&wanted, item))
-        .map(|item| format!("{what} {item}: {} lines", times(&got, item)))
+        .filter(|item| times(got, item) != times(wanted, item))
+        .map(|item| format!("{what} {item}: {} lines", times(got, item)))
         .collect()
 }
 

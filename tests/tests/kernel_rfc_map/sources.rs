@@ -124,14 +124,14 @@ fn of_file(root: &Path, path: &Path) -> Vec<Test> {
         file = file.strip_suffix(ending).unwrap_or(&file).to_owned();
     }
     let lines = text.lines().take_while(|line| line.starts_with("//!"));
-    let header: String = lines.map(|line| format!("{}\n", &line[3..])).collect();
-    let test = |(function, cases)| Test {
+    let header = lines.collect::<Vec<_>>().join(" ");
+    let of_function = |(function, cases)| Test {
         file: file.clone(),
         function,
         cases,
         header: header.clone(),
     };
-    functions.into_iter().map(test).collect()
+    functions.into_iter().map(of_function).collect()
 }
 
 /// Functions behind `#[test]` with the cases in their bodies, also within modules and macros.

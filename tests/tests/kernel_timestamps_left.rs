@@ -1,0 +1,201 @@
+//! SYNs with an older timestamp that are left alone all the same: the peer keeps no TIME-WAIT, or nothing may be changed (PAWS; RFC 7323
+//! section 5).
+
+use isn_tests::two_worlds::{
+    prelude::*,
+    stamps::{EDGE, END, LATEST, stamped},
+};
+
+/// A SYN that is safe by its sequence number, with an older timestamp.
+fn older_syn() -> Tcp {
+    stamped(host_syn(EDGE + 1), 5, 0)
+}
+
+/// It leaves as it came.
+fn untouched(flow: &mut Flow<'_>, syn: &Tcp) -> Stepped {
+    let stepped = flow.becomes(syn, syn);
+    flow.require(
+        stepped.verdict == Verdict::Pass(PassReason::OffsetZero),
+        format!("{:?}", stepped.verdict),
+    );
+    flow.require(
+        flow.translated_record()
+            .is_none_or(|record| record.offset().0 == 0),
+        "an offset was made",
+    );
+    stepped
+}
+
+/// It left as it came, and yet more was counted than of the same SYN with a newer timestamp.
+fn counted_only(flow: &mut Flow<'_>, ready: fn(&mut Flow<'_>), syn: fn(u32) -> Tcp) {
+    let mut counted = Vec::new();
+    for (port, value) in [(8000, 5), (8001, LATEST + 1)] {
+        flow.worlds.renew().expect("the maps can be written");
+        flow.carrier = flow.carrier.clone().from_port(port);
+        ready(flow);
+        counted.push(untouched(flow, &syn(value)).counted);
+    }
+    flow.require(
+        counted[0] != counted[1],
+        format!("counted [{}] for both", spelled(&counted[0])),
+    );
+}
+
+#[test]
+fn a_peer_that_keeps_no_time_wait() {
+    play(
+        &both_families(),
+        &[
+            case(
+                "PAWS: a connection that a reset ended, of either end (76)",
+                |flow| {
+                    for (port, reset) in (6000..).zip([host_rst(2001), peer_rst(PEER_ISN + 1)]) {
+                        flow.carrier = flow.carrier.clone().from_port(port);
+                        let said = [
+                            stamped(host_syn(2000), LATEST, 0),
+                            stamped(peer_syn_ack(PEER_ISN, 2001), 7, LATEST),
+                            stamped(host_ack(2001, PEER_ISN + 1), LATEST, 7),
+                            reset,
+                        ];
+                        for tcp in said {
+                            let _ = flow.becomes(&tcp, &tcp);
+                        }
+                        let _ = untouched(flow, &older_syn());
+                    }
+                },
+            ),
+            case("PAWS: what is forgotten (S8, 76)", |flow| {
+                flow.stamped_connection(LATEST);
+                flow.wait(241);
+                let _ = untouched(flow, &older_syn());
+            }),
+            case(
+                "PAWS: a SYN-ACK: the peer opened anew, and has no TIME-WAIT (76)",
+                |flow| {
+                    flow.stamped_connection(LATEST);
+                    let syn = stamped(peer_syn(PEER_ISN + 9), 9, 0);
+                    flow.expect(&syn, &AS_IT_CAME, NOTHING);
+                    let answer = stamped(host_syn_ack(EDGE + 1, PEER_ISN + 10), 5, 9);
+                    let _ = untouched(flow, &answer);
+                },
+            ),
+            case(
+                "PAWS: a SYN without timestamps has none that is older (76)",
+                |flow| {
+                    flow.stamped_connection(LATEST);
+                    flow.expect(&host_syn(EDGE + 1), &AS_IT_CAME, SAFE_SYN);
+                },
+            ),
+            case(
+                "PAWS: an open connection goes on with its numbers (S6, 76)",
+                |flow| {
+                    flow.expect(&stamped(host_syn(2000), LATEST, 0), &AS_IT_CAME, FIRST_SYN);
+                    let answer = stamped(peer_syn_ack(PEER_ISN, 2001), 7, LATEST);
+                    flow.expect(&answer, &AS_IT_CAME, NOTHING);
+                    flow.expect(&older_syn(), &AS_IT_CAME, LIVE);
+                },
+            ),
+        ],
+    );
+}
+
+#[test]
+fn where_nothing_may_be_changed() {
+    play(
+        &both_families(),
+        &[
+            case("PAWS: signed (S7, 76)", |flow| {
+                flow.stamped_connection(LATEST);
+                let signed = older_syn().raw_options(&[19, 18]).raw_options(&[7; 16]);
+                flow.expect(&signed, &AS_IT_CAME, SIGNED);
+            }),
+            case("PAWS: observed: counted, and as it came (S4, 76)", |flow| {
+                let ready: fn(&mut Flow<'_>) = |flow| {
+                    flow.policy(&everywhere(Mode::Observe));
+                    flow.stamped_connection(LATEST);
+                };
+                counted_only(flow, ready, |value| stamped(host_syn(EDGE + 1), value, 0));
+            }),
+            case(
+                "PAWS: draining: counted, and as it came (S20, 76)",
+                |flow| {
+                    let ready: fn(&mut Flow<'_>) = |flow| {
+                        flow.stamped_connection(LATEST);
+                        flow.settings(|settings| settings.draining = 1);
+                    };
+                    counted_only(flow, ready, |value| stamped(host_syn(EDGE + 1), value, 0));
+                    flow.settings(|settings| settings.draining = 0);
+                },
+            ),
+            case(
+                "PAWS: of the connection before only the host's side was seen: counted, and as it came (S7, 18, 76)",
+                |flow| {
+                    counted_only(flow, one_way, |value| stamped(host_syn(1000), value, 0));
+                    counted_only(flow, one_way, |value| stamped(host_syn(EDGE + 1), value, 0));
+                },
+            ),
+        ],
+    );
+}
+
+/// A connection of which nothing of the peer was seen, ended by the host's FIN.
+fn one_way(flow: &mut Flow<'_>) {
+    for tcp in [
+        host_syn(END - 2),
+        host_ack(END - 1, PEER_ISN + 1),
+        host_fin(END - 1, PEER_ISN + 1),
+        host_ack(END, PEER_ISN + 2),
+    ] {
+        let tcp = stamped(tcp, LATEST, 7);
+        let _ = flow.becomes(&tcp, &tcp);
+    }
+}
+
+#[test]
+fn where_there_is_no_room() {
+    let room = Room {
+        translated: 1,
+        history: 8192,
+    };
+    play_with(
+        room,
+        &both_families(),
+        &[
+            case(
+                "PAWS: on_full = pass: neither number is changed (S18, 46, 76)",
+                |flow| {
+                    full(flow);
+                    for isn in [1000, EDGE + 1] {
+                        flow.carrier = flow.carrier.clone().from_port(flow.carrier.host_port + 1);
+                        flow.stamped_connection(LATEST);
+                        let stepped = untouched(flow, &stamped(host_syn(isn), 5, 0));
+                        flow.require(
+                            stepped.counted[Counter::TableFull.index()] == 1,
+                            format!("counted [{}]", spelled(&stepped.counted)),
+                        );
+                    }
+                },
+            ),
+            case(
+                "PAWS: on_full = drop: the SYN waits for room (S18, 46, 76)",
+                |flow| {
+                    full(flow);
+                    flow.settings(|settings| settings.on_full = 1);
+                    flow.carrier = flow.carrier.clone().from_port(2);
+                    flow.stamped_connection(LATEST);
+                    let stepped = flow.offer(&older_syn());
+                    flow.require(
+                        stepped.verdict == Verdict::Drop(DropReason::TableFull),
+                        format!("{:?}", stepped.verdict),
+                    );
+                },
+            ),
+        ],
+    );
+}
+
+/// Another flow has the only place.
+fn full(flow: &mut Flow<'_>) {
+    flow.carrier = flow.carrier.clone().from_port(1);
+    let _ = flow.translated(1000);
+}
