@@ -10,6 +10,7 @@ use isn_tests::{
     two_worlds::{
         prelude::*,
         shown::{WHOLE, both_ways, unreachable},
+        stamps::{EDGE, LATEST, stamped},
     },
 };
 
@@ -58,6 +59,8 @@ const SCENES: &[(Counter, Scene)] = &[
         let _ = flow.translated(1000);
         flow.offer(&host_syn(1000))
     }),
+    (Counter::PawsRisk, older_stamp),
+    (Counter::PawsRepaired, older_stamp),
     (Counter::BypassTcpAuth, |flow| {
         flow.offer(&host_syn(1000).raw_options(&[29, 4, 1, 2]))
     }),
@@ -171,6 +174,11 @@ const ROOM: Room = Room {
 
 fn first_syn(flow: &mut Flow<'_>) -> Stepped {
     flow.offer(&host_syn(1000))
+}
+
+fn older_stamp(flow: &mut Flow<'_>) -> Stepped {
+    flow.stamped_connection(LATEST);
+    flow.offer(&stamped(host_syn(EDGE + 1), 5, 0))
 }
 
 /// Another flow takes the only place, and this one has ended so that its next SYN is unsafe.

@@ -3,7 +3,7 @@
 
 use isn_tests::two_worlds::{
     prelude::*,
-    stamps::{EDGE, END, LATEST, PEER_CLOCK, stamped},
+    stamps::{BOTH_REPAIRED, EDGE, END, LATEST, PEER_CLOCK, STAMP_REPAIRED, stamped},
 };
 
 /// How far ahead of the latest a repaired timestamp may lie.
@@ -16,7 +16,7 @@ fn safe_syn(value: u32) -> Tcp {
 
 /// The SYN leaves with its own sequence number and a timestamp 1 to 65,536 ahead of `latest`; gives that.
 fn repaired(flow: &mut Flow<'_>, syn: &Tcp, latest: u32) -> u32 {
-    let (sequence, value) = flow.stamped_syn(syn);
+    let (sequence, value) = flow.stamped_syn(syn, STAMP_REPAIRED);
     flow.require(
         sequence == syn.sequence,
         format!("the sequence number became {sequence}"),
@@ -35,7 +35,7 @@ fn ahead(flow: &Flow<'_>, value: u32, latest: u32) {
 
 /// The SYN leaves as it came.
 fn untouched(flow: &mut Flow<'_>, syn: &Tcp) {
-    let stepped = flow.becomes(syn, syn);
+    let stepped = flow.becomes(syn, syn, SAFE_SYN);
     flow.require(
         stepped.verdict == Verdict::Pass(PassReason::OffsetZero),
         format!("{:?}", stepped.verdict),
@@ -53,7 +53,7 @@ fn what_regresses_is_repaired_and_nothing_else() {
                     flow.stamped_connection(LATEST);
                     let value = repaired(flow, &safe_syn(5), LATEST);
                     // A copy of it leaves the same.
-                    let again = flow.stamped_syn(&safe_syn(5));
+                    let again = flow.stamped_syn(&safe_syn(5), RETRANSMIT);
                     flow.require(again == (EDGE + 1, value), format!("again: {again:?}"));
                 },
             ),
@@ -61,7 +61,8 @@ fn what_regresses_is_repaired_and_nothing_else() {
                 "PAWS: sequence number and timestamp regress: both are repaired (76)",
                 |flow| {
                     flow.stamped_connection(LATEST);
-                    let (wire, value) = flow.stamped_syn(&stamped(host_syn(1000), 5, 0));
+                    let (wire, value) =
+                        flow.stamped_syn(&stamped(host_syn(1000), 5, 0), BOTH_REPAIRED);
                     let above = wire.wrapping_sub(END);
                     flow.require(
                         EDGE - END < above && above < 1 << 31,
@@ -74,7 +75,8 @@ fn what_regresses_is_repaired_and_nothing_else() {
                 "PAWS: only the sequence number regresses: the timestamp stays (76)",
                 |flow| {
                     flow.stamped_connection(LATEST);
-                    let (wire, value) = flow.stamped_syn(&stamped(host_syn(1000), LATEST + 1, 0));
+                    let (wire, value) =
+                        flow.stamped_syn(&stamped(host_syn(1000), LATEST + 1, 0), REWRITTEN);
                     flow.require(
                         wire != 1000 && value == LATEST + 1,
                         format!("wire ISN {wire}, TSval {value}"),
@@ -177,13 +179,13 @@ fn what_the_latest_timestamp_follows() {
                     let (isn, next) = (EDGE + 1, EDGE + 2);
                     let answer = stamped(peer_syn_ack(PEER_ISN, next), PEER_CLOCK, value);
                     let seen = stamped(peer_syn_ack(PEER_ISN, next), PEER_CLOCK, 5);
-                    let _ = flow.becomes(&answer, &seen);
+                    let _ = flow.becomes(&answer, &seen, NOTHING);
                     let fin = |value| stamped(host_fin(next, PEER_ISN + 1), value, PEER_CLOCK);
-                    let _ = flow.becomes(&fin(10), &fin(by.wrapping_add(10)));
+                    let _ = flow.becomes(&fin(10), &fin(by.wrapping_add(10)), NOTHING);
                     let peer = |echo| stamped(peer_fin(PEER_ISN + 1, next + 1), PEER_CLOCK, echo);
-                    let _ = flow.becomes(&peer(by.wrapping_add(10)), &peer(10));
+                    let _ = flow.becomes(&peer(by.wrapping_add(10)), &peer(10), NOTHING);
                     let last = |value| stamped(host_ack(next + 1, PEER_ISN + 2), value, PEER_CLOCK);
-                    let _ = flow.becomes(&last(12), &last(by.wrapping_add(12)));
+                    let _ = flow.becomes(&last(12), &last(by.wrapping_add(12)), NOTHING);
                     let third = stamped(host_syn(isn + (1 << 20)), 100, 0);
                     let _ = repaired(flow, &third, by.wrapping_add(12));
                 },

@@ -2,7 +2,7 @@
 
 use isn_tests::two_worlds::{
     prelude::*,
-    stamps::{EDGE, LATEST, stamped},
+    stamps::{BOTH_REPAIRED, EDGE, LATEST, STAMP_REPAIRED, stamped},
 };
 
 /// How far ahead of the latest a repaired timestamp may lie.
@@ -15,7 +15,7 @@ fn safe_syn(value: u32) -> Tcp {
 
 /// The SYN leaves with its own sequence number and a timestamp 1 to 65,536 ahead of `latest`; gives that.
 fn repaired(flow: &mut Flow<'_>, syn: &Tcp, latest: u32) -> u32 {
-    let (sequence, value) = flow.stamped_syn(syn);
+    let (sequence, value) = flow.stamped_syn(syn, STAMP_REPAIRED);
     flow.require(
         sequence == syn.sequence,
         format!("the sequence number became {sequence}"),
@@ -41,7 +41,8 @@ fn an_unanswered_syn_with_another_isn() {
                 "PAWS: to the peer it is a retransmission: the latest timestamp again (S5, 6, 76)",
                 |flow| {
                     flow.expect(&safe_syn(LATEST), &AS_IT_CAME, FIRST_SYN);
-                    let (wire, value) = flow.stamped_syn(&stamped(host_syn(7000), 5, 0));
+                    let (wire, value) =
+                        flow.stamped_syn(&stamped(host_syn(7000), 5, 0), BOTH_REPAIRED);
                     flow.require(
                         (wire, value) == (EDGE + 1, LATEST),
                         format!("wire ISN {wire}, TSval {value}"),
@@ -52,18 +53,21 @@ fn an_unanswered_syn_with_another_isn() {
                 "PAWS: a newer one stays, and the offset before it stays too (S5, 6, 76)",
                 |flow| {
                     flow.expect(&safe_syn(LATEST), &AS_IT_CAME, FIRST_SYN);
-                    let (_, value) = flow.stamped_syn(&stamped(host_syn(7000), LATEST + 9, 0));
+                    let (_, value) =
+                        flow.stamped_syn(&stamped(host_syn(7000), LATEST + 9, 0), REWRITTEN);
                     flow.require(value == LATEST + 9, format!("TSval {value}"));
                     flow.carrier = flow.carrier.clone().from_port(9);
                     flow.stamped_connection(LATEST);
                     let value = repaired(flow, &safe_syn(5), LATEST);
-                    let (wire, next) = flow.stamped_syn(&stamped(host_syn(7000), 1005, 0));
+                    let (wire, next) =
+                        flow.stamped_syn(&stamped(host_syn(7000), 1005, 0), REWRITTEN);
                     flow.require(
                         (wire, next) == (EDGE + 1, value.wrapping_add(1000)),
                         format!("wire ISN {wire}, TSval {next} after {value}"),
                     );
                     // Older than the offset before makes it: the latest again.
-                    let (wire, last) = flow.stamped_syn(&stamped(host_syn(8000), 905, 0));
+                    let (wire, last) =
+                        flow.stamped_syn(&stamped(host_syn(8000), 905, 0), BOTH_REPAIRED);
                     flow.require(
                         (wire, last) == (EDGE + 1, next),
                         format!("wire ISN {wire}, TSval {last} after {next}"),
@@ -76,7 +80,7 @@ fn an_unanswered_syn_with_another_isn() {
                     flow.stamped_connection(LATEST);
                     let value = repaired(flow, &safe_syn(5), LATEST);
                     for later in [5, 1005, 3005, 2005] {
-                        let (_, again) = flow.stamped_syn(&safe_syn(later));
+                        let (_, again) = flow.stamped_syn(&safe_syn(later), RETRANSMIT);
                         flow.require(
                             again.wrapping_sub(value) == later - 5,
                             format!("TSval {again} at {later}, after {value}"),

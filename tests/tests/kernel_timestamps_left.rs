@@ -12,8 +12,8 @@ fn older_syn() -> Tcp {
 }
 
 /// It leaves as it came.
-fn untouched(flow: &mut Flow<'_>, syn: &Tcp) -> Stepped {
-    let stepped = flow.becomes(syn, syn);
+fn untouched(flow: &mut Flow<'_>, syn: &Tcp, events: &Events) {
+    let stepped = flow.becomes(syn, syn, events);
     flow.require(
         stepped.verdict == Verdict::Pass(PassReason::OffsetZero),
         format!("{:?}", stepped.verdict),
@@ -23,22 +23,12 @@ fn untouched(flow: &mut Flow<'_>, syn: &Tcp) -> Stepped {
             .is_none_or(|record| record.offset().0 == 0),
         "an offset was made",
     );
-    stepped
 }
 
-/// It left as it came, and yet more was counted than of the same SYN with a newer timestamp.
-fn counted_only(flow: &mut Flow<'_>, ready: fn(&mut Flow<'_>), syn: fn(u32) -> Tcp) {
-    let mut counted = Vec::new();
-    for (port, value) in [(8000, 5), (8001, LATEST + 1)] {
-        flow.worlds.renew().expect("the maps can be written");
-        flow.carrier = flow.carrier.clone().from_port(port);
-        ready(flow);
-        counted.push(untouched(flow, &syn(value)).counted);
-    }
-    flow.require(
-        counted[0] != counted[1],
-        format!("counted [{}] for both", spelled(&counted[0])),
-    );
+/// It leaves as it came, and the risk is counted, beside this.
+fn counted_only(flow: &mut Flow<'_>, syn: &Tcp, event: Counter) {
+    let events = [(Counter::SynSeen, 1), (event, 1), (Counter::PawsRisk, 1)];
+    untouched(flow, syn, &events);
 }
 
 #[test]
@@ -57,17 +47,18 @@ fn a_peer_that_keeps_no_time_wait() {
                             stamped(host_ack(2001, PEER_ISN + 1), LATEST, 7),
                             reset,
                         ];
-                        for tcp in said {
-                            let _ = flow.becomes(&tcp, &tcp);
+                        for (at, tcp) in said.iter().enumerate() {
+                            let events = if at == 0 { FIRST_SYN } else { NOTHING };
+                            let _ = flow.becomes(tcp, tcp, events);
                         }
-                        let _ = untouched(flow, &older_syn());
+                        untouched(flow, &older_syn(), SAFE_SYN);
                     }
                 },
             ),
             case("PAWS: what is forgotten (S8, 76)", |flow| {
                 flow.stamped_connection(LATEST);
                 flow.wait(241);
-                let _ = untouched(flow, &older_syn());
+                untouched(flow, &older_syn(), SAFE_SYN);
             }),
             case(
                 "PAWS: a SYN-ACK: the peer opened anew, and has no TIME-WAIT (76)",
@@ -76,7 +67,7 @@ fn a_peer_that_keeps_no_time_wait() {
                     let syn = stamped(peer_syn(PEER_ISN + 9), 9, 0);
                     flow.expect(&syn, &AS_IT_CAME, NOTHING);
                     let answer = stamped(host_syn_ack(EDGE + 1, PEER_ISN + 10), 5, 9);
-                    let _ = untouched(flow, &answer);
+                    untouched(flow, &answer, SAFE_SYN);
                 },
             ),
             case(
@@ -110,28 +101,31 @@ fn where_nothing_may_be_changed() {
                 flow.expect(&signed, &AS_IT_CAME, SIGNED);
             }),
             case("PAWS: observed: counted, and as it came (S4, 76)", |flow| {
-                let ready: fn(&mut Flow<'_>) = |flow| {
-                    flow.policy(&everywhere(Mode::Observe));
-                    flow.stamped_connection(LATEST);
-                };
-                counted_only(flow, ready, |value| stamped(host_syn(EDGE + 1), value, 0));
+                flow.policy(&everywhere(Mode::Observe));
+                flow.stamped_connection(LATEST);
+                counted_only(flow, &older_syn(), Counter::SynSafe);
+                flow.carrier = flow.carrier.clone().from_port(9);
+                flow.stamped_connection(LATEST);
+                let both = stamped(host_syn(1000), 5, 0);
+                counted_only(flow, &both, Counter::SynWouldRewrite);
             }),
             case(
                 "PAWS: draining: counted, and as it came (S20, 76)",
                 |flow| {
-                    let ready: fn(&mut Flow<'_>) = |flow| {
-                        flow.stamped_connection(LATEST);
-                        flow.settings(|settings| settings.draining = 1);
-                    };
-                    counted_only(flow, ready, |value| stamped(host_syn(EDGE + 1), value, 0));
-                    flow.settings(|settings| settings.draining = 0);
+                    flow.stamped_connection(LATEST);
+                    flow.settings(|settings| settings.draining = 1);
+                    counted_only(flow, &older_syn(), Counter::SynSafe);
                 },
             ),
             case(
                 "PAWS: of the connection before only the host's side was seen: counted, and as it came (S7, 18, 76)",
                 |flow| {
-                    counted_only(flow, one_way, |value| stamped(host_syn(1000), value, 0));
-                    counted_only(flow, one_way, |value| stamped(host_syn(EDGE + 1), value, 0));
+                    one_way(flow);
+                    counted_only(flow, &older_syn(), Counter::SynSafe);
+                    flow.carrier = flow.carrier.clone().from_port(9);
+                    one_way(flow);
+                    let both = stamped(host_syn(1000), 5, 0);
+                    counted_only(flow, &both, Counter::BypassOneWay);
                 },
             ),
         ],
@@ -140,14 +134,14 @@ fn where_nothing_may_be_changed() {
 
 /// A connection of which nothing of the peer was seen, ended by the host's FIN.
 fn one_way(flow: &mut Flow<'_>) {
+    let syn = stamped(host_syn(END - 2), LATEST, 0);
+    flow.expect(&syn, &AS_IT_CAME, FIRST_SYN);
     for tcp in [
-        host_syn(END - 2),
         host_ack(END - 1, PEER_ISN + 1),
         host_fin(END - 1, PEER_ISN + 1),
         host_ack(END, PEER_ISN + 2),
     ] {
-        let tcp = stamped(tcp, LATEST, 7);
-        let _ = flow.becomes(&tcp, &tcp);
+        flow.expect(&stamped(tcp, LATEST, 7), &AS_IT_CAME, NOTHING);
     }
 }
 
@@ -168,11 +162,8 @@ fn where_there_is_no_room() {
                     for isn in [1000, EDGE + 1] {
                         flow.carrier = flow.carrier.clone().from_port(flow.carrier.host_port + 1);
                         flow.stamped_connection(LATEST);
-                        let stepped = untouched(flow, &stamped(host_syn(isn), 5, 0));
-                        flow.require(
-                            stepped.counted[Counter::TableFull.index()] == 1,
-                            format!("counted [{}]", spelled(&stepped.counted)),
-                        );
+                        let syn = stamped(host_syn(isn), 5, 0);
+                        counted_only(flow, &syn, Counter::TableFull);
                     }
                 },
             ),
@@ -183,11 +174,13 @@ fn where_there_is_no_room() {
                     flow.settings(|settings| settings.on_full = 1);
                     flow.carrier = flow.carrier.clone().from_port(2);
                     flow.stamped_connection(LATEST);
-                    let stepped = flow.offer(&older_syn());
-                    flow.require(
-                        stepped.verdict == Verdict::Drop(DropReason::TableFull),
-                        format!("{:?}", stepped.verdict),
-                    );
+                    let events = [
+                        (Counter::SynSeen, 1),
+                        (Counter::TableFull, 1),
+                        (Counter::PawsRisk, 1),
+                    ];
+                    let dropped = Leaves::Dropped(DropReason::TableFull);
+                    flow.expect(&older_syn(), &dropped, &events);
                 },
             ),
         ],

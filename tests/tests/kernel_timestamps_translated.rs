@@ -2,7 +2,7 @@
 
 use isn_tests::two_worlds::{
     prelude::*,
-    stamps::{NEW_PEER, Open, PEER_CLOCK, both_kinds, stamped},
+    stamps::{EDGE, NEW_PEER, Open, PEER_CLOCK, both_kinds, open, stamped},
 };
 
 #[test]
@@ -17,8 +17,11 @@ fn segments_of_both_ends() {
                         let data = |sequence, value| {
                             stamped(host_data(sequence, NEW_PEER + 1, b"odd"), value, PEER_CLOCK)
                         };
-                        let _ = flow
-                            .becomes(&data(open.host, 1500), &data(open.wire, open.clock(1500)));
+                        let _ = flow.becomes(
+                            &data(open.host, 1500),
+                            &data(open.wire, open.clock(1500)),
+                            NOTHING,
+                        );
                         for blocks in 0..=3 {
                             let answer = |base: u32, echo| {
                                 let at = |octets: u32| base.wrapping_add(octets);
@@ -32,7 +35,13 @@ fn segments_of_both_ends() {
                                 }
                             };
                             let came = answer(open.wire, open.clock(1500));
-                            let _ = flow.becomes(&came, &answer(open.host, 1500));
+                            let edges = if open.wire == open.host {
+                                0
+                            } else {
+                                2 * blocks
+                            };
+                            let moved = [(Counter::SackEdgesTranslated, edges.into())];
+                            let _ = flow.becomes(&came, &answer(open.host, 1500), &moved);
                         }
                     });
                 },
@@ -43,11 +52,16 @@ fn segments_of_both_ends() {
                     both_kinds(flow, |flow, open| {
                         let answer =
                             |ack, echo| stamped(peer_ack(NEW_PEER + 1, ack), PEER_CLOCK, echo);
-                        let _ = flow.becomes(&answer(open.wire, 0), &answer(open.host, 0));
-                        let _ = flow.becomes(&answer(open.wire, open.by), &answer(open.host, 0));
+                        let _ = flow.becomes(&answer(open.wire, 0), &answer(open.host, 0), NOTHING);
+                        let _ = flow.becomes(
+                            &answer(open.wire, open.by),
+                            &answer(open.host, 0),
+                            NOTHING,
+                        );
                         let sent =
                             |sequence, value| stamped(host_ack(sequence, NEW_PEER + 1), value, 0);
-                        let _ = flow.becomes(&sent(open.host, 0), &sent(open.wire, open.by));
+                        let _ =
+                            flow.becomes(&sent(open.host, 0), &sent(open.wire, open.by), NOTHING);
                     });
                 },
             ),
@@ -58,13 +72,16 @@ fn segments_of_both_ends() {
                         for flags in [RST, SYN, PSH, 0, FIN] {
                             let came =
                                 stamped(segment(Inbound, flags, NEW_PEER + 1, 7), 9, open.clock(1));
-                            let _ = flow.becomes(&came, &came);
+                            let _ = flow.becomes(&came, &came, NOTHING);
                         }
                         let sent = |sequence, value| {
                             stamped(host_ack(sequence, NEW_PEER + 1), value, open.clock(77))
                         };
-                        let _ = flow
-                            .becomes(&sent(open.host, 2000), &sent(open.wire, open.clock(2000)));
+                        let _ = flow.becomes(
+                            &sent(open.host, 2000),
+                            &sent(open.wire, open.clock(2000)),
+                            NOTHING,
+                        );
                     });
                 },
             ),
@@ -138,12 +155,71 @@ fn with_options(flow: &mut Flow<'_>, open: Open, options: impl Fn(u32, u32) -> V
             let tcp = host_ack(sequence, NEW_PEER + 1).raw_options(&options(value, 55));
             tcp.octets(octets)
         };
-        let _ = flow.becomes(&sent(open.host, 3000), &sent(open.wire, open.clock(3000)));
+        let _ = flow.becomes(
+            &sent(open.host, 3000),
+            &sent(open.wire, open.clock(3000)),
+            NOTHING,
+        );
         let received = |ack, echo| {
             let tcp = peer_ack(NEW_PEER + 1, ack).raw_options(&options(66, echo));
             tcp.octets(octets)
         };
         let came = received(open.wire, open.clock(3000));
-        let _ = flow.becomes(&came, &received(open.host, 3000));
+        let _ = flow.becomes(&came, &received(open.host, 3000), NOTHING);
     }
+}
+
+#[test]
+fn where_there_is_nothing_to_change() {
+    play(
+        &both_families(),
+        &[
+            case(
+                "PAWS, S10, S11: without timestamps nothing changes, whatever the checksum is, 0000 and ffff included (57, 76)",
+                |flow| {
+                    let open = open(flow, EDGE + 1);
+                    for tcp in [
+                        host_data(open.host, NEW_PEER + 1, b""),
+                        peer_data(NEW_PEER + 1, open.wire, b""),
+                    ] {
+                        for tcp in with_zero_checksums(flow, &tcp) {
+                            let stepped = flow.becomes(&tcp, &tcp, NOTHING);
+                            flow.require(
+                                stepped.frame == flow.carrier.frame(&tcp),
+                                format!("octets changed: {tcp:?}"),
+                            );
+                        }
+                    }
+                },
+            ),
+            case(
+                "PAWS, S9: resets with numbers that stand for none stay, timestamps included (20, 22, 76)",
+                |flow| {
+                    both_kinds(flow, |flow, open| {
+                        let none = stamped(peer_rst_ack(NEW_PEER + 1, 0), 7, open.clock(1));
+                        flow.expect(&none, &NOTHING_IN_IT, NOTHING);
+                        let syn = stamped(peer_syn(NEW_PEER + 9), 7, 0);
+                        flow.expect(&syn, &NOTHING_IN_IT, NOTHING);
+                        let refusal = stamped(host_rst_ack(0, NEW_PEER + 10), 0, 7);
+                        let closed_port = Leaves::Unchanged(PassReason::ClosedPort);
+                        flow.expect(&refusal, &closed_port, NOTHING);
+                    });
+                },
+            ),
+        ],
+    );
+}
+
+/// The segment with data that make its checksum 0000, the same with ffff written for it, and with 0001.
+fn with_zero_checksums(flow: &Flow<'_>, tcp: &Tcp) -> [Tcp; 3] {
+    let at = flow.carrier.tcp_at() + 16;
+    let with = |wanted: u16| {
+        let candidates = (0..=u16::MAX).map(|word| tcp.clone().payload(&word.to_be_bytes()));
+        let fits = |tcp: &Tcp| flow.carrier.frame(tcp)[at..at + 2] == wanted.to_be_bytes();
+        candidates
+            .into_iter()
+            .find(fits)
+            .unwrap_or_else(|| flow.fail(format!("no data gives checksum {wanted:#06x}")))
+    };
+    [with(0), with(0).bad_checksum(0xffff), with(1)]
 }

@@ -3,13 +3,13 @@
 use isn_common::{flow::Direction, verdict::Verdict};
 
 use super::{Stepped, flow::Flow};
-use crate::packet_builder::Tcp;
+use crate::{expected_counters::Events, packet_builder::Tcp};
 
 impl Flow<'_> {
-    /// Sends a segment, which must leave with the octets of another one: translated if they differ, and passed if not. What it counts is
-    /// for the caller to look at.
+    /// Sends a segment, which must leave with the octets of another one: translated if they differ, and either
+    /// if not; it must add to no counters but these and its outcome's.
     #[track_caller]
-    pub fn becomes(&mut self, came: &Tcp, leaves: &Tcp) -> Stepped {
+    pub fn becomes(&mut self, came: &Tcp, leaves: &Tcp, events: &Events) -> Stepped {
         let frame = self.frame(came);
         let stepped = self.send(came.direction, &frame, &format!("{came:?}"));
         let fits = match (&stepped.verdict, came.direction) {
@@ -23,6 +23,7 @@ impl Flow<'_> {
             format!("{:?}, expected to leave as {leaves:?}", stepped.verdict),
         );
         self.same_octets(leaves, &stepped.frame);
+        self.count(&stepped, stepped.verdict, events);
         stepped
     }
 }

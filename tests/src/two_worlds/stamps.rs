@@ -1,8 +1,10 @@
 //! Connections with timestamps (RFC 7323): one that is over, and how a SYN after it leaves.
 
+use isn_common::counter::Counter;
+
 use super::{connections::PEER_ISN, flow::Flow, leaves::AS_IT_CAME, oracle::octets_apart};
 use crate::{
-    expected_counters::{FIRST_SYN, NOTHING},
+    expected_counters::{Events, FIRST_SYN, NOTHING},
     packet_builder::{
         Tcp, host_ack, host_data, host_fin, host_syn, peer_ack, peer_fin, peer_syn_ack,
     },
@@ -19,6 +21,21 @@ pub const PEER_CLOCK: u32 = 0x0bad_cafe;
 pub const LATEST: u32 = 0x7000_0000;
 /// The peer's ISN in the connections of [`both_kinds`], far from the one before.
 pub const NEW_PEER: u32 = 0x5900_0000;
+
+/// A SYN that is safe by its sequence number, its timestamp moved ahead.
+pub const STAMP_REPAIRED: &Events = &[
+    (Counter::SynSeen, 1),
+    (Counter::SynSafe, 1),
+    (Counter::PawsRisk, 1),
+    (Counter::PawsRepaired, 1),
+];
+/// A SYN both of whose numbers were moved ahead.
+pub const BOTH_REPAIRED: &Events = &[
+    (Counter::SynSeen, 1),
+    (Counter::SynRewritten, 1),
+    (Counter::PawsRisk, 1),
+    (Counter::PawsRepaired, 1),
+];
 
 /// With timestamps as nearly every stack writes them: two NOPs before.
 #[must_use]
@@ -55,9 +72,11 @@ impl Flow<'_> {
         }
     }
 
-    /// A SYN of the host, made by [`stamped`]: nothing but its sequence number and its timestamp may change. Gives both.
-    pub fn stamped_syn(&mut self, syn: &Tcp) -> (u32, u32) {
+    /// A SYN of the host, made by [`stamped`]: nothing but its sequence number and its timestamp may change, and it must add
+    /// to no counters but these and its outcome's. Gives both numbers.
+    pub fn stamped_syn(&mut self, syn: &Tcp, events: &Events) -> (u32, u32) {
         let stepped = self.offer(syn);
+        self.count(&stepped, stepped.verdict, events);
         let sequence = self.sequence_in(&stepped.frame);
         let value = self.value_in(&stepped.frame);
         let leaves = self.with_numbers(syn, sequence, value);
@@ -108,10 +127,15 @@ impl Open {
     }
 }
 
-/// A connection whose host began at `isn` with a clock of 1000.
-fn open(flow: &mut Flow<'_>, isn: u32) -> Open {
+/// An open connection whose host began at `isn` with a clock of 1000.
+pub fn open(flow: &mut Flow<'_>, isn: u32) -> Open {
     flow.stamped_connection(LATEST);
-    let (wire, value) = flow.stamped_syn(&stamped(host_syn(isn), 1000, 0));
+    let events = if isn > EDGE {
+        STAMP_REPAIRED
+    } else {
+        BOTH_REPAIRED
+    };
+    let (wire, value) = flow.stamped_syn(&stamped(host_syn(isn), 1000, 0), events);
     let open = Open {
         host: isn.wrapping_add(1),
         wire: wire.wrapping_add(1),
@@ -119,9 +143,13 @@ fn open(flow: &mut Flow<'_>, isn: u32) -> Open {
     };
     flow.require(open.by != 0, "no timestamp offset was made");
     let answer = |ack, echo| stamped(peer_syn_ack(NEW_PEER, ack), PEER_CLOCK, echo);
-    let _ = flow.becomes(&answer(open.wire, value), &answer(open.host, 1000));
+    let _ = flow.becomes(&answer(open.wire, value), &answer(open.host, 1000), NOTHING);
     let end = |sequence, value| stamped(host_ack(sequence, NEW_PEER + 1), value, PEER_CLOCK);
-    let _ = flow.becomes(&end(open.host, 1001), &end(open.wire, open.clock(1001)));
+    let _ = flow.becomes(
+        &end(open.host, 1001),
+        &end(open.wire, open.clock(1001)),
+        NOTHING,
+    );
     open
 }
 
