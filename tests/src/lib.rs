@@ -13,6 +13,7 @@ pub mod comparison;
 pub mod expected_counters;
 pub mod family;
 pub mod gateway;
+pub mod model;
 pub mod namespace;
 pub mod packet_builder;
 pub mod packet_socket;
