@@ -164,9 +164,10 @@ fn what_the_latest_timestamp_follows() {
                         host_data(far, 1, b"far"),
                         host_fin(far, 1),
                     ] {
-                        let _ = flow.offer(&stamped(tcp, LATEST + 70_000, 1));
+                        flow.expect(&stamped(tcp, LATEST + 70_000, 1), &AS_IT_CAME, NOTHING);
                     }
-                    let _ = flow.offer(&stamped(host_rst(END), LATEST + 80_000, 1));
+                    let reset = stamped(host_rst(END), LATEST + 80_000, 1);
+                    flow.expect(&reset, &AS_IT_CAME, NOTHING);
                     untouched(flow, &safe_syn(LATEST + 1));
                 },
             ),

@@ -2,8 +2,15 @@
 
 use isn_common::{flow::Direction, verdict::Verdict};
 
-use super::{Stepped, flow::Flow};
-use crate::{expected_counters::Events, packet_builder::Tcp};
+use super::{
+    Stepped,
+    flow::Flow,
+    leaves::{Leaves, NOTHING_IN_IT, ack},
+};
+use crate::{
+    expected_counters::Events,
+    packet_builder::{ACK, Tcp},
+};
 
 impl Flow<'_> {
     /// Sends a segment, which must leave with the octets of another one: translated if they differ, and either
@@ -25,5 +32,16 @@ impl Flow<'_> {
         self.same_octets(leaves, &stepped.frame);
         self.count(&stepped, stepped.verdict, events);
         stepped
+    }
+
+    /// Sends a segment of a flow with this offset, which must be translated like any other.
+    #[track_caller]
+    pub fn moved_by(&mut self, offset: u32, tcp: &Tcp, events: &Events) {
+        let leaves = match tcp.direction {
+            Direction::Outbound => Leaves::Seq(tcp.sequence.wrapping_add(offset)),
+            Direction::Inbound if tcp.flags & ACK == 0 => NOTHING_IN_IT,
+            Direction::Inbound => ack(tcp.acknowledgment.wrapping_sub(offset)),
+        };
+        self.expect(tcp, &leaves, events);
     }
 }
