@@ -64,6 +64,10 @@ const SCENES: &[(Counter, Scene)] = &[
     (Counter::BypassTcpAuth, |flow| {
         flow.offer(&host_syn(1000).raw_options(&[29, 4, 1, 2]))
     }),
+    (Counter::SignedTranslated, |flow| {
+        let _ = flow.translated(1000);
+        flow.offer(&host_ack(1001, PEER_ISN + 1).raw_options(&[29, 4, 1, 2]))
+    }),
     (Counter::BypassOneWay, |flow| {
         for tcp in [
             host_syn(5_000_000),

@@ -128,20 +128,40 @@ fn signatures_that_appear_later() {
                 "S7: a signature on a segment of a flow with an offset is counted, not silently broken (15)",
                 |flow| {
                     let wire = flow.translated(1000).wrapping_add(1);
+                    let offset = wire.wrapping_sub(1001);
+                    let open = flow.worlds.state().clone();
                     for option in signatures() {
                         for tcp in [
                             host_ack(1001, PEER_ISN + 1),
-                            host_data(1001, PEER_ISN + 1, b""),
+                            host_data(1001, PEER_ISN + 1, b"x"),
+                            host_fin(1001, PEER_ISN + 1),
+                            host_rst(1001),
                             peer_ack(PEER_ISN + 1, wire),
+                            peer_data(PEER_ISN + 1, wire, b"x"),
+                            peer_syn_ack(PEER_ISN, wire),
+                            peer_rst_ack(PEER_ISN + 1, wire),
                         ] {
-                            let stepped = flow.offer(&tcp.clone().raw_options(&option));
-                            let plain = flow.offer(&tcp);
-                            flow.require(
-                                stepped.counted != plain.counted,
-                                format!("counted as if it were not signed: {tcp:?} {option:02x?}"),
-                            );
+                            flow.worlds.put(open.clone()).expect("the maps");
+                            let events = [(Counter::SignedTranslated, 1)];
+                            flow.moved_by(offset, &tcp.clone().raw_options(&option), &events);
+                            flow.moved_by(offset, &tcp, NOTHING);
                         }
                     }
+                },
+            ),
+            case(
+                "S7: a signature on what is not translated breaks nothing, and is not counted (15)",
+                |flow| {
+                    let wire = flow.translated(1000).wrapping_add(1);
+                    for option in signatures() {
+                        for tcp in [
+                            peer_rst(PEER_ISN + 900_000),
+                            peer_rst_ack(PEER_ISN + 900_000, 0),
+                        ] {
+                            flow.expect(&tcp.raw_options(&option), &NOTHING_IN_IT, NOTHING);
+                        }
+                    }
+                    flow.expect(&peer_ack(PEER_ISN + 1, wire), &ack(1001), NOTHING);
                 },
             ),
             case(
