@@ -150,6 +150,22 @@ fn signatures_that_appear_later() {
                 },
             ),
             case(
+                "S7: a signed SYN on an open flow, and a signed copy of a SYN that was not (S5, S6, 15)",
+                |flow| {
+                    for (port, option) in (6000..).zip(signatures()) {
+                        flow.carrier = flow.carrier.clone().from_port(port);
+                        flow.closed_connection(5_000_000, 5_065_535);
+                        let wire = flow.rewritten(&host_syn(1000), REWRITTEN);
+                        let signed = host_syn(1000).raw_options(&option);
+                        let broken =
+                            |events: &Events| [events, &[(Counter::SignedTranslated, 1)]].concat();
+                        flow.expect(&signed, &Seq(wire), &broken(RETRANSMIT));
+                        flow.handshake(1000, wire);
+                        flow.expect(&signed, &Seq(wire), &broken(LIVE));
+                    }
+                },
+            ),
+            case(
                 "S7: a signature on what is not translated breaks nothing, and is not counted (15)",
                 |flow| {
                     let wire = flow.translated(1000).wrapping_add(1);
