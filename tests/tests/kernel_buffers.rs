@@ -3,7 +3,7 @@
 
 use isn_tests::{
     test_run::{Hook, Kernel},
-    two_worlds::prelude::*,
+    two_worlds::{prelude::*, stamps::stamped},
 };
 
 #[test]
@@ -118,6 +118,57 @@ fn whatever_part_of_an_error_is_linear_no_quote_leaves_half_translated() {
             + u32::try_from(came.options.len().next_multiple_of(4)).expect("short");
         in_every_layout(&kernel, direction, &frames, headers);
     }
+}
+
+#[test]
+fn whatever_part_of_the_headers_is_linear_no_timestamp_is_left_behind() {
+    let carrier = Carrier::v4();
+    let (kernel, wire, by) = with_stamped_flow(Hook::Xdp, &carrier);
+    let received = |base: u32, echo| {
+        let blocks = [(base.wrapping_add(9), base.wrapping_add(20))];
+        let tcp = peer_ack(PEER_ISN + 1, base).nops(3).sack(&blocks);
+        tcp.nops(1).timestamps(7, echo).octets(200)
+    };
+    let sent = |number, value| {
+        let tcp = host_data(number, PEER_ISN + 1, b"").octets(200);
+        tcp.nops(9).timestamps(value, 7)
+    };
+    let clock = |host: u32| host.wrapping_add(by);
+    for (before, after) in [
+        (received(wire, clock(50)), received(1001, 50)),
+        (sent(1001, 60), sent(wire, clock(60))),
+    ] {
+        let frames = [carrier.frame(&before), carrier.frame(&after)];
+        let headers = before.options.len().next_multiple_of(4);
+        let headers = 54 + u32::try_from(headers).expect("short");
+        in_every_layout(&kernel, before.direction, &frames, headers);
+    }
+}
+
+/// The same as [`with_flow`], its timestamps moved as well: gives by how much.
+fn with_stamped_flow(hook: Hook, carrier: &Carrier) -> (Kernel, u32, u32) {
+    let (kernel, wire) = with_flow(hook, carrier);
+    let run = |tcp: &Tcp| {
+        let ran = kernel.run(tcp.direction, &carrier.frame(tcp));
+        ran.expect("a run").frame
+    };
+    let number = |frame: &[u8], at: usize| {
+        u32::from_be_bytes(frame[at..at + 4].try_into().expect("4 octets"))
+    };
+    // The connection that is open ends with a clock far ahead of the next one's.
+    let syn = stamped(host_syn(wire.wrapping_add(1 << 21)), 0x7000_0000, 0);
+    let _ = run(&host_rst(1001));
+    let _ = run(&syn);
+    let next = syn.sequence.wrapping_add(1);
+    let _ = run(&peer_syn_ack(PEER_ISN, next));
+    let _ = run(&stamped(host_fin(next, PEER_ISN + 1), 0x7000_0000, 7));
+    let _ = run(&peer_fin(PEER_ISN + 1, next.wrapping_add(1)));
+    let syn = run(&stamped(host_syn(1000), 40, 0));
+    let wire = number(&syn, 38).wrapping_add(1);
+    let by = number(&syn, 58).wrapping_sub(40);
+    assert!(by != 0, "the timestamp was not moved");
+    let _ = run(&peer_syn_ack(PEER_ISN, wire));
+    (kernel, wire, by)
 }
 
 /// Runs a frame with any number of octets in its first buffer: it must leave as the second one if its headers are there, and

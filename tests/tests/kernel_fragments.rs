@@ -112,6 +112,10 @@ fn first_fragments_with_the_whole_header() {
                         stepped.verdict == Verdict::TranslatedOut && wire != 1000,
                         format!("{:?}, wire ISN {wire}", stepped.verdict),
                     );
+                    let counted = expected(stepped.verdict, REWRITTEN);
+                    if let Some(difference) = difference(&counted, &stepped.counted) {
+                        flow.fail(difference);
+                    }
                     flow.expect(&syn, &Seq(wire), RETRANSMIT);
                 },
             ),

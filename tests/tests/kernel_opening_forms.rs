@@ -146,26 +146,6 @@ fn data_on_a_syn_and_odd_flags() {
                 flow.require(flow.record().is_none(), "an entry was made");
             }),
             case(
-                "S9: no flags, Christmas tree and SYN|FIN on an open flow: whole or not at all (13)",
-                |flow| {
-                    let wire = flow.translated(1000).wrapping_add(1);
-                    flow.expect(&segment(Outbound, 0, 1001, 77), &Seq(wire), NOTHING);
-                    flow.expect(
-                        &segment(Outbound, FIN | PSH | URG, 1001, 77),
-                        &Seq(wire),
-                        NOTHING,
-                    );
-                    flow.expect(
-                        &segment(Inbound, 0, PEER_ISN + 1, 77),
-                        &NOTHING_IN_IT,
-                        NOTHING,
-                    );
-                    let _ = flow.offer(&segment(Outbound, SYN | FIN, 1001, 77));
-                    let _ = flow.offer(&segment(Outbound, SYN | URG, 1001, 77));
-                    let _ = flow.offer(&segment(Outbound, SYN | RST, 1001, 77));
-                },
-            ),
-            case(
                 "S9: a SYN of the host keeps its acknowledgment field, whatever it holds (23)",
                 |flow| {
                     flow.closed_connection(5_000_000, 5_065_535);

@@ -1,6 +1,9 @@
 //! The data plane in ordinary memory and in the kernel, at XDP and at TC: the same packets through all three, which must
 //! agree on every octet, every counter and every record after every packet.
 
+pub mod about;
+pub mod becomes;
+pub mod before;
 pub mod bench;
 pub mod connections;
 pub mod errors;
@@ -12,6 +15,8 @@ pub mod oracle;
 pub mod prelude;
 pub mod quoting;
 pub mod reading;
+pub mod shown;
+pub mod stamps;
 pub mod state;
 
 use std::ops::RangeInclusive;
