@@ -12,6 +12,7 @@ pub mod chosen_isn;
 pub mod comparison;
 pub mod expected_counters;
 pub mod family;
+pub mod fuzz;
 pub mod gateway;
 pub mod namespace;
 pub mod packet_builder;

@@ -1,0 +1,309 @@
+//! Episodes as text, one step a line, so that a failure can be read, kept and played again.
+//!
+//! ```text
+//! # anything
+//! tick 1234567
+//! settings history=240 full=pass draining=no
+//! policy hosts4 80-80=observe 0-65535=monotonic
+//! wait 60
+//! out 0200…5a*1460 vlan=0x0064 mark=1@38,58
+//! in 0200… W1@42:50 w1@62:50
+//! ```
+//!
+//! `HH*N` is an octet N times. `mark=LABEL@SEQUENCE,TSVAL` says what a SYN opens, `h`, `W`, `t`, `w` with `LABEL@FIELD:CHECKSUM…`
+//! which fields move with it: host's and wire sequence numbers, host's and wire timestamps.
+
+use std::fmt::{self, Write as _};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use isn_common::{
+    abi::policy::{Mode, Policy, Rule},
+    flow::Direction,
+};
+
+use super::{
+    episode::{Episode, Guarded, Instance, Packet, Step},
+    relocation::{Mark, Relocation, Space},
+};
+
+const SPACES: [(&str, Space); 4] = [
+    ("h", Space::HostSequence),
+    ("W", Space::WireSequence),
+    ("t", Space::HostTime),
+    ("w", Space::WireTime),
+];
+const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("monotonic", Mode::Monotonic)];
+/// As many equal octets are written as one with a count.
+const RUN: usize = 8;
+
+impl fmt::Display for Episode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(tick) = self.tick {
+            writeln!(f, "tick {tick}")?;
+        }
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(instance) => {
+                let full = if instance.drop_when_full {
+                    "drop"
+                } else {
+                    "pass"
+                };
+                let draining = if instance.draining { "yes" } else { "no" };
+                let history = instance.history;
+                write!(
+                    f,
+                    "settings history={history} full={full} draining={draining}"
+                )
+            }
+            Self::Policy(guarded, rules) => {
+                write!(f, "policy {}", guarded.name())?;
+                rules.iter().try_for_each(|rule| write_rule(f, rule))
+            }
+            Self::Wait(seconds) => write!(f, "wait {seconds}"),
+            Self::Packet(packet) => write!(f, "{packet}"),
+        }
+    }
+}
+
+fn write_rule(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
+    let mode = MODES.iter().find(|(_, mode)| rule.mode() == Some(*mode));
+    let mode = mode.map_or("none", |(name, _)| name);
+    write!(f, " {}-{}={mode}", rule.first_port, rule.last_port)
+}
+
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match self.direction {
+            Direction::Outbound => "out",
+            Direction::Inbound => "in",
+        };
+        write!(f, "{way} {}", hex(&self.octets))?;
+        if let Some(tci) = self.stripped {
+            write!(f, " vlan={tci:#06x}")?;
+        }
+        if let Some(mark) = self.mark {
+            write!(f, " mark={}@{}", mark.label, mark.sequence_at)?;
+            if let Some(at) = mark.time_at {
+                write!(f, ",{at}")?;
+            }
+        }
+        for relocation in &self.relocations {
+            let space = SPACES.iter().find(|(_, space)| *space == relocation.space);
+            let space = space.map_or("", |(name, _)| name);
+            write!(f, " {space}{}@{}", relocation.label, relocation.at)?;
+            for sum in relocation.sums.iter().filter(|sum| **sum != 0) {
+                write!(f, ":{sum}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    let mut text = String::new();
+    for run in octets.chunk_by(PartialEq::eq) {
+        if run.len() >= RUN {
+            let _ = write!(text, "{:02x}*{}.", run[0], run.len());
+        } else {
+            for octet in run {
+                let _ = write!(text, "{octet:02x}");
+            }
+        }
+    }
+    text
+}
+
+impl Episode {
+    /// Reads what was written.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut episode = Self::default();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                episode
+                    .read(line)
+                    .with_context(|| format!("line {}: {line:.60}", number + 1))?;
+            }
+        }
+        Ok(episode)
+    }
+
+    fn read(&mut self, line: &str) -> Result<()> {
+        let mut words = line.split_whitespace();
+        let verb = words.next().unwrap_or_default();
+        let step = match verb {
+            "tick" => {
+                self.tick = Some(words.next().context("which tick?")?.parse()?);
+                return Ok(());
+            }
+            "settings" => Step::Settings(settings(words)?),
+            "policy" => policy(words)?,
+            "wait" => Step::Wait(words.next().context("how many seconds?")?.parse()?),
+            "out" => Step::Packet(packet(Direction::Outbound, words)?),
+            "in" => Step::Packet(packet(Direction::Inbound, words)?),
+            _ => bail!("`{verb}` is no step: tick, settings, policy, wait, out or in"),
+        };
+        self.steps.push(step);
+        Ok(())
+    }
+}
+
+fn settings<'a>(words: impl Iterator<Item = &'a str>) -> Result<Instance> {
+    let mut instance = Instance::default();
+    for word in words {
+        match word.split_once('=') {
+            Some(("history", seconds)) => instance.history = seconds.parse()?,
+            Some(("full", what)) => instance.drop_when_full = what == "drop",
+            Some(("draining", what)) => instance.draining = what == "yes",
+            _ => bail!("`{word}` is no setting"),
+        }
+    }
+    Ok(instance)
+}
+
+fn policy<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Step> {
+    let name = words.next().context("of which prefix?")?;
+    let guarded = Guarded::ALL.into_iter().find(|it| it.name() == name);
+    let guarded = guarded.with_context(|| format!("`{name}` is no prefix"))?;
+    let rules: Vec<Rule> = words.map(rule).collect::<Result<_>>()?;
+    ensure!(rules.len() <= Policy::MOST_RULES, "too many rules");
+    Ok(Step::Policy(guarded, rules))
+}
+
+fn rule(word: &str) -> Result<Rule> {
+    let rule = word.split_once('=').and_then(|(ports, mode)| {
+        let (first, last) = ports.split_once('-')?;
+        let mode = MODES.iter().find(|(name, _)| *name == mode)?.1;
+        Some(Rule::new(first.parse().ok()?, last.parse().ok()?, mode))
+    });
+    rule.with_context(|| format!("`{word}` is no rule like 0-1023=observe"))
+}
+
+fn packet<'a>(direction: Direction, mut words: impl Iterator<Item = &'a str>) -> Result<Packet> {
+    let octets = octets(words.next().context("which octets?")?)?;
+    let mut packet = Packet::new(direction, octets);
+    for word in words {
+        if let Some(tci) = word.strip_prefix("vlan=0x") {
+            packet.stripped = Some(u16::from_str_radix(tci, 16)?);
+        } else if let Some(mark) = word.strip_prefix("mark=") {
+            packet.mark = Some(read_mark(mark).with_context(|| format!("`{word}` is no mark"))?);
+        } else {
+            let read = relocation(word);
+            let read = read.with_context(|| format!("`{word}` is no relocation like W1@42:50"))?;
+            packet.relocations.push(read);
+        }
+    }
+    Ok(packet)
+}
+
+fn read_mark(text: &str) -> Option<Mark> {
+    let (label, places) = text.split_once('@')?;
+    let (sequence_at, time_at) = match places.split_once(',') {
+        Some((sequence, time)) => (sequence, Some(time.parse().ok()?)),
+        None => (places, None),
+    };
+    Some(Mark {
+        label: label.parse().ok()?,
+        sequence_at: sequence_at.parse().ok()?,
+        time_at,
+    })
+}
+
+fn relocation(text: &str) -> Option<Relocation> {
+    let (label, places) = text.split_once('@')?;
+    let (name, label) = label.split_at_checked(1)?;
+    let (_, space) = *SPACES.iter().find(|(it, _)| *it == name)?;
+    let mut places = places.split(':').map(str::parse);
+    let at = places.next()?.ok()?;
+    let mut sums = [0; 2];
+    for sum in &mut sums {
+        *sum = places.next().transpose().ok()?.unwrap_or(0);
+    }
+    Some(Relocation {
+        space,
+        label: label.parse().ok()?,
+        at,
+        sums,
+    })
+}
+
+fn octets(text: &str) -> Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    while let Some((pair, behind)) = rest.split_at_checked(2) {
+        let octet =
+            u8::from_str_radix(pair, 16).with_context(|| format!("`{pair}` is no octet"))?;
+        let (count, behind) = match behind.strip_prefix('*') {
+            Some(counted) => {
+                let (count, behind) = counted.split_once('.').context("a count ends with a dot")?;
+                (count.parse()?, behind)
+            }
+            None => (1, behind),
+        };
+        ensure!(
+            octets.len() + count < 1 << 16,
+            "a frame is shorter than that"
+        );
+        octets.resize(octets.len() + count, octet);
+        rest = behind;
+    }
+    ensure!(rest.is_empty(), "half an octet is left");
+    Ok(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let text = "tick 99\n\
+            settings history=30 full=drop draining=yes\n\
+            policy host6 80-80=observe 0-65535=monotonic\n\
+            policy hosts4\n\
+            wait 60\n\
+            out 020000*12.0800ff vlan=0x2064 mark=3@38,58 h2@38:50\n\
+            in 0102 W3@42:50 w3@62:50 W3@80:92:36\n";
+        let episode = Episode::parse(text).unwrap();
+        assert_eq!(episode.to_string(), text);
+        let Step::Packet(packet) = &episode.steps[4] else {
+            panic!("another step")
+        };
+        assert_eq!(packet.octets.len(), 2 + 12 + 3);
+        assert_eq!(packet.stripped, Some(0x2064));
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_nothing() {
+        assert_eq!(
+            Episode::parse("# a\n\n  # b\n").unwrap(),
+            Episode::default()
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_its_line() {
+        for (text, why) in [
+            ("fly 3", "`fly` is no step"),
+            ("wait", "how many seconds?"),
+            ("out 0g", "`0g` is no octet"),
+            ("out 012", "half an octet"),
+            ("in 00 X1@3", "no relocation"),
+            ("policy hosts5", "`hosts5` is no prefix"),
+            ("policy hosts4 80=observe", "no rule"),
+            ("settings colour=blue", "no setting"),
+        ] {
+            let error = format!("{:#}", Episode::parse(text).unwrap_err());
+            assert!(
+                error.starts_with("line 1: ") && error.contains(why),
+                "{error}"
+            );
+        }
+    }
+}
