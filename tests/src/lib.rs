@@ -14,6 +14,7 @@ pub mod expected_counters;
 pub mod family;
 pub mod fuzz;
 pub mod gateway;
+pub mod model;
 pub mod namespace;
 pub mod packet_builder;
 pub mod packet_socket;

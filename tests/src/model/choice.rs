@@ -1,0 +1,155 @@
+//! Which translation a SYN gets: what the rules demand, and the two numbers they leave free (S2, S5, RFC 7323 section 5).
+
+use super::{
+    flow::{Flow, Phase, Translation},
+    guard::Mode,
+    opening::{Case, Circumstances, Syn, is_jump},
+    sequence::ahead,
+};
+
+/// The furthest that a repaired `TSval` lies beyond the latest.
+const STAMP_JUMP: i64 = 65_536;
+
+/// What a number becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// The number as it came plus this.
+    Moved(u32),
+    /// Some number in the range that the rule leaves.
+    Jumps,
+}
+
+/// What the SYN is to become, and how that is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// The sequence number.
+    pub sequence: Number,
+    /// The `TSval`.
+    pub stamp: Number,
+    /// Event counter of the decision.
+    pub event: &'static str,
+    /// Event counters that the rules leave open.
+    pub open: &'static [&'static str],
+    /// A place was needed, and there was none.
+    pub no_room: bool,
+}
+
+const UNMOVED: Number = Number::Moved(0);
+
+impl Choice {
+    const fn untranslated(event: &'static str) -> Self {
+        Self {
+            sequence: UNMOVED,
+            stamp: UNMOVED,
+            event,
+            open: &[],
+            no_room: false,
+        }
+    }
+
+    /// What a SYN becomes that begins an incarnation.
+    #[must_use]
+    pub fn of(case: Case, flow: &Flow, syn: &Syn, given: &Circumstances) -> Self {
+        let may = given.mode == Some(Mode::Monotonic) && !given.draining;
+        let mut choice = match case {
+            Case::Unguarded => return Self::untranslated(""),
+            Case::Signed => return Self::untranslated("bypass_tcp_auth"),
+            Case::Forgotten | Case::Live | Case::Repeated => {
+                return Self::untranslated("syn_safe");
+            }
+            Case::Safe => Self::untranslated("syn_safe"),
+            Case::OneWay => Self::untranslated("bypass_one_way"),
+            Case::Again => again(flow, syn, may),
+            Case::Unsafe if may => Self {
+                sequence: Number::Jumps,
+                ..Self::untranslated("syn_rewritten")
+            },
+            Case::Unsafe => Self::untranslated("syn_would_rewrite"),
+        };
+        if is_regressed(case, flow, syn) {
+            choice.open = &["syn_safe", "syn_rewritten", "syn_would_rewrite"];
+        }
+        choice.stamp = stamp(case, flow, syn, may);
+        if choice.is_translation() && !flow.placed && given.full {
+            return Self {
+                no_room: true,
+                ..Self::untranslated("table_full")
+            };
+        }
+        choice
+    }
+
+    fn is_translation(&self) -> bool {
+        self.sequence != UNMOVED || self.stamp != UNMOVED
+    }
+
+    /// The translation, given the numbers that left; the rule they break if they do.
+    pub fn settle(
+        &self,
+        flow: &Flow,
+        syn: &Syn,
+        seen: Option<(u32, Option<u32>)>,
+    ) -> Result<Translation, &'static str> {
+        let sequence = match (self.sequence, seen) {
+            (Number::Moved(by), _) => by,
+            (Number::Jumps, Some((wire, _))) if is_jump(flow, wire) => wire.wrapping_sub(syn.isn),
+            (Number::Jumps, _) => {
+                return Err("S2: an unsafe SYN leaves 1 to 2^30 beyond the right edge");
+            }
+        };
+        let stamp = match (self.stamp, seen, syn.stamp, flow.latest_stamp) {
+            (Number::Moved(by), ..) => by,
+            (Number::Jumps, Some((_, Some(wire))), Some(stamp), Some(latest))
+                if (1..=STAMP_JUMP).contains(&ahead(wire, latest)) =>
+            {
+                wire.wrapping_sub(stamp)
+            }
+            (Number::Jumps, ..) => {
+                return Err("RFC 7323: a regressed TSval leaves 1 to 65,536 beyond the latest");
+            }
+        };
+        Ok(Translation { sequence, stamp })
+    }
+}
+
+fn again(flow: &Flow, syn: &Syn, may: bool) -> Choice {
+    let by = flow.wire_isn().wrapping_sub(syn.isn);
+    if flow.translation.sequence == 0 && !may {
+        return Choice::untranslated("syn_would_rewrite");
+    }
+    if by == 0 {
+        return Choice::untranslated("syn_safe");
+    }
+    Choice {
+        sequence: Number::Moved(by),
+        ..Choice::untranslated("syn_rewritten")
+    }
+}
+
+/// The timestamp offset that a SYN inherits.
+fn kept(case: Case, flow: &Flow) -> u32 {
+    match case {
+        Case::Again => flow.translation.stamp,
+        _ => 0,
+    }
+}
+
+fn is_regressed(case: Case, flow: &Flow, syn: &Syn) -> bool {
+    let (Some(stamp), Some(latest)) = (syn.stamp, flow.latest_stamp) else {
+        return false;
+    };
+    let waits = flow.marks.host_fin || flow.phase() == Phase::HalfOpen;
+    !syn.answers && waits && ahead(stamp.wrapping_add(kept(case, flow)), latest) < 0
+}
+
+fn stamp(case: Case, flow: &Flow, syn: &Syn, may: bool) -> Number {
+    // S7: what is seen in one direction only is left alone; that nobody answered a half-open flow does not make it so.
+    let one_way = case != Case::Again && !flow.marks.peer_seen;
+    match (syn.stamp, flow.latest_stamp) {
+        _ if !may || one_way || !is_regressed(case, flow, syn) => Number::Moved(kept(case, flow)),
+        (Some(stamp), Some(latest)) if case == Case::Again => {
+            Number::Moved(latest.wrapping_sub(stamp))
+        }
+        _ => Number::Jumps,
+    }
+}

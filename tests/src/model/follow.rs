@@ -1,0 +1,86 @@
+//! Segments of known flows, and SYNs of the peer: noted, translated, and compared with what left (S9, S14, S15).
+
+use super::{
+    Flow, Model, Outcome,
+    guard::{is_odd, mode_for},
+    host,
+    judge::{Judged, OFFSET_ZERO, Sight, unmoved},
+    judgement::Reasons,
+    late, peer,
+    segment::Segment,
+    translation,
+};
+
+const LATE_UNMOVED: Reasons = &[
+    "pass_offset_zero",
+    "pass_nothing_to_translate",
+    "packets_translated_out",
+];
+const PEER_UNGUARDED: Reasons = &["pass_no_flow", "pass_not_guarded"];
+const PEER_ODD: Reasons = &["pass_odd_address", "pass_no_flow", "pass_not_guarded"];
+
+impl Model {
+    pub(super) fn host_segment(&mut self, sight: &Sight, segment: &Segment) -> Judged {
+        let Some(flow) = self.flows.get_mut(&segment.key) else {
+            return sight.unchanged(&["pass_no_flow"], "S15: an unknown flow passes");
+        };
+        if host::is_closed_port(flow, segment) {
+            let rule = "S9: a reset with number 0 that stands for none stays";
+            return sight.unchanged(&["pass_closed_port"], rule);
+        }
+        if let Some(previous) = late::translation(flow, segment, sight.now) {
+            let rule = "S14: a late segment takes the translation of its incarnation";
+            let mut judged = self.translated_out(sight, segment, previous, LATE_UNMOVED, rule)?;
+            judged.event("previous_incarnation", 1);
+            return Ok(judged);
+        }
+        let stamp = segment.options(sight.frame).stamp();
+        host::follow(flow, segment, stamp, sight.now);
+        let translation = flow.translation;
+        let rule = "S9, S10: the host's number is translated, and nothing else changes";
+        self.translated_out(sight, segment, translation, unmoved(translation), rule)
+    }
+
+    pub(super) fn peer_segment(&mut self, sight: &Sight, segment: &Segment) -> Judged {
+        let opens = segment.flags.opens();
+        let Some(flow) = self.flows.get_mut(&segment.key) else {
+            return if opens && !segment.flags.ack() {
+                self.first_peer_syn(sight, segment)
+            } else {
+                sight.unchanged(&["pass_no_flow"], "S15: an unknown flow passes")
+            };
+        };
+        if opens {
+            peer::note_syn(flow, segment, &segment.options(sight.frame), sight.now);
+        }
+        peer::follow(flow, segment, sight.now);
+        let translation = flow.translation;
+        self.expect(sight);
+        let done = translation::inbound(&mut self.expected, segment, translation);
+        let rule = "S9, S10: the peer's acknowledgments are translated, and nothing else changes";
+        let unmoved = unmoved(translation);
+        let mut judged = self.compared(sight, done.any, Outcome::TranslatedIn, unmoved, rule)?;
+        judged.event("sack_edges_translated", done.edges);
+        Ok(judged)
+    }
+
+    /// A SYN of the peer on a flow of which nothing is known.
+    fn first_peer_syn(&mut self, sight: &Sight, segment: &Segment) -> Judged {
+        let key = segment.key;
+        let mode = mode_for(&self.given.guards, key.host, key.host_port);
+        let rule = "S1: a SYN of the peer passes untouched";
+        if is_odd(key.host) || is_odd(key.peer) || key.host == key.peer {
+            return sight.unchanged(PEER_ODD, rule);
+        }
+        if mode.is_none() {
+            return sight.unchanged(PEER_UNGUARDED, rule);
+        }
+        let mut flow = Flow::default();
+        peer::note_syn(&mut flow, segment, &segment.options(sight.frame), sight.now);
+        peer::follow(&mut flow, segment, sight.now);
+        self.flows.insert(key, flow);
+        let mut judged = sight.unchanged(OFFSET_ZERO, rule)?;
+        judged.event("history_inserted", 1);
+        Ok(judged)
+    }
+}

@@ -1,0 +1,178 @@
+//! SYNs of the host: what they decide, checked against what left (S1 to S8, S18).
+
+use std::time::Duration;
+
+use super::{
+    Disagreement, Flow, Judgement, Key, Mode, Model,
+    choice::Choice,
+    family,
+    guard::{is_odd, mode_for},
+    judge::{Judged, Sight, unmoved},
+    judgement::Reasons,
+    opening::{self, Case, Circumstances, Syn},
+    options::{Options, number},
+    segment::{FIXED, Segment},
+};
+
+const UNGUARDED_ANY_MORE: Reasons = &["pass_not_guarded", "pass_offset_zero"];
+
+impl Syn {
+    fn read(segment: &Segment, frame: &[u8]) -> Self {
+        let options = segment.options(frame);
+        Self {
+            isn: segment.sequence,
+            length: segment.length(),
+            answers: segment.flags.ack(),
+            scales: options.clone().window_scale().is_some(),
+            signed: options.clone().signed(),
+            stamp: options.stamp(),
+        }
+    }
+}
+
+impl Model {
+    pub(super) fn host_syn(&mut self, sight: &Sight, segment: &Segment) -> Judged {
+        let (key, syn) = (segment.key, Syn::read(segment, sight.frame));
+        let service_port = if syn.answers {
+            key.host_port
+        } else {
+            key.peer_port
+        };
+        let mode = mode_for(&self.given.guards, key.host, service_port);
+        let Some(flow) = self.flows.get_mut(&key) else {
+            return self.first_syn(sight, key, &syn, mode);
+        };
+        let given = Circumstances {
+            mode,
+            draining: self.given.draining,
+            full: self.placed[family(&key)] >= self.given.room,
+            history: Duration::from_secs(self.given.history_seconds.into()),
+            now: sight.now,
+        };
+        let case = Case::of(flow, &syn, &given);
+        let event = match case {
+            Case::Live => "syn_on_live_flow",
+            Case::Repeated => {
+                opening::repeat(flow, &syn);
+                "syn_retransmit"
+            }
+            _ => return self.begin(sight, segment, &syn, case, &given),
+        };
+        flow.last_packet = sight.now;
+        let translation = flow.translation;
+        let rule = "S5, S6: this SYN leaves with the translation that its flow has";
+        let unmoved = unmoved(translation);
+        let judged = self.translated_out(sight, segment, translation, unmoved, rule)?;
+        Ok(counted(judged, mode, event))
+    }
+
+    /// A SYN of the host on a flow of which nothing is known.
+    fn first_syn(&mut self, sight: &Sight, key: Key, syn: &Syn, mode: Option<Mode>) -> Judged {
+        let rule = "S2: nothing is remembered, the SYN passes untouched";
+        let odd = is_odd(key.host) || is_odd(key.peer) || key.host == key.peer;
+        let mut judged = match (mode, odd) {
+            (None, false) => return sight.unchanged(&["pass_not_guarded"], rule),
+            (None, true) => {
+                return sight.unchanged(&["pass_not_guarded", "pass_odd_address"], rule);
+            }
+            (Some(_), true) => sight.unchanged(&["pass_odd_address"], rule)?,
+            (Some(_), false) => sight.unchanged(&["pass_offset_zero"], rule)?,
+        };
+        if odd {
+            judged.open = &["syn_seen", "syn_safe"];
+            return Ok(judged);
+        }
+        let before = Flow::default();
+        let flow = opening::incarnation(&before, syn, None, before.translation, sight.now);
+        self.flows.insert(key, flow);
+        judged = counted(judged, mode, "syn_safe");
+        judged.event("history_inserted", 1);
+        if syn.signed {
+            judged.open = &["syn_safe", "bypass_tcp_auth"];
+        }
+        Ok(judged)
+    }
+
+    /// A SYN that begins an incarnation on a flow that is remembered.
+    fn begin(
+        &mut self,
+        sight: &Sight,
+        segment: &Segment,
+        syn: &Syn,
+        case: Case,
+        given: &Circumstances,
+    ) -> Judged {
+        let before = self.flows[&segment.key];
+        let choice = Choice::of(case, &before, syn, given);
+        if choice.no_room && self.given.drop_when_full {
+            let judged = sight.dropped("dropped_table_full", "S18: there is no room")?;
+            return Ok(counted(judged, given.mode, choice.event));
+        }
+        let translation = choice
+            .settle(&before, syn, left_numbers(sight, segment))
+            .map_err(|rule| out_of_bounds(sight, segment, &before, rule))?;
+        let flow = opening::incarnation(&before, syn, Some(case), translation, sight.now);
+        if flow.placed && !before.placed {
+            self.placed[family(&segment.key)] += 1;
+        }
+        self.flows.insert(segment.key, flow);
+        let unmoved = match case {
+            Case::Unguarded => UNGUARDED_ANY_MORE,
+            _ => unmoved(translation),
+        };
+        let mut judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
+        judged.open = choice.open;
+        Ok(counted(judged, given.mode, choice.event))
+    }
+}
+
+/// Sequence number and `TSval` of the SYN that left.
+fn left_numbers(sight: &Sight, segment: &Segment) -> Option<(u32, Option<u32>)> {
+    let left = sight.left.filter(|left| left.len() == sight.frame.len())?;
+    let options = Options::new(&left[segment.at + FIXED..segment.at + segment.header]);
+    Some((number(left, segment.at + 4), options.stamp()))
+}
+
+fn out_of_bounds(
+    sight: &Sight,
+    segment: &Segment,
+    flow: &Flow,
+    rule: &'static str,
+) -> Disagreement {
+    let remark = format!(
+        "came and left with sequence number and TSval {:?} and {:?}; high-water mark {}, right edge {}, latest TSval {:?}",
+        (segment.sequence, segment.options(sight.frame).stamp()),
+        left_numbers(sight, segment),
+        flow.high,
+        flow.edge,
+        flow.latest_stamp,
+    );
+    let expected = sight.left.unwrap_or(sight.frame);
+    sight.disagreement(Some(expected), rule, remark)
+}
+
+const fn rule(case: Case) -> &'static str {
+    match case {
+        Case::Live | Case::Repeated => "S5, S6: the translation stays",
+        Case::Unguarded => "S1: who is not guarded gets no offset",
+        Case::Signed => "S7: a signed SYN gets no offset",
+        Case::Forgotten => "S8: what is not remembered gets no offset",
+        Case::Again => "S5: to the peer, another ISN while half-open is a retransmission",
+        Case::Safe => "S2: a safe SYN keeps its number",
+        Case::OneWay => "S7: after an incarnation seen one way, no offset",
+        Case::Unsafe => "S2: an unsafe SYN is moved beyond the right edge",
+    }
+}
+
+/// Counts a SYN of the host; whether one counts as a guarded host's that is not guarded any more, nothing says.
+fn counted(mut judged: Judgement, mode: Option<Mode>, event: &'static str) -> Judgement {
+    if mode.is_some() {
+        judged.event("syn_seen", 1);
+    } else {
+        judged.open = &["syn_seen"];
+    }
+    if !event.is_empty() {
+        judged.event(event, 1);
+    }
+    judged
+}
