@@ -5,11 +5,11 @@
 //! changed is played again, too.
 
 use std::{
-    fmt,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Error, Result, anyhow, bail, ensure};
 use isn_common::{
     abi::{
         flow::Record,
@@ -28,6 +28,7 @@ use isn_common::{
 
 use super::{
     episode::{Episode, Guarded, Instance, Packet, Step, default_rules},
+    judge::Judge,
     relocation::Shifts,
     world::World,
 };
@@ -44,7 +45,7 @@ use crate::{
 };
 
 /// Room in the tables: few translated flows, so that they get full.
-const ROOM: Room = Room {
+pub(super) const ROOM: Room = Room {
     translated: 4,
     history: 2048,
 };
@@ -61,6 +62,7 @@ pub struct Arena {
 struct Stage {
     memory: Memory,
     oracle: Oracle,
+    judge: Judge,
     shifts: Shifts,
     settings: Settings,
     tick: Tick,
@@ -71,6 +73,8 @@ struct Stage {
     /// What each kernel world has not seen, since it makes no such test run.
     missed: [Counters; 2],
     packets: u64,
+    /// What became of each.
+    verdicts: Vec<Verdict>,
     /// The keys that may have entries.
     keys: State,
 }
@@ -104,6 +108,8 @@ pub struct Failure {
     pub tick: u32,
     /// What is wrong.
     pub what: String,
+    /// What became of each packet up to it.
+    pub verdicts: Vec<Verdict>,
 }
 
 impl fmt::Display for Failure {
@@ -171,34 +177,23 @@ impl Arena {
     }
 
     fn play_once(&mut self, episode: &Episode, look: Look) -> Result<Tally, Failure> {
-        let in_kernel = !matches!(look, Look::InMemory(_));
-        let kernels = if in_kernel {
-            &mut self.kernels[..]
-        } else {
-            &mut []
+        let kernels = match look {
+            Look::InMemory(_) => &mut [],
+            _ => &mut self.kernels[..],
         };
         let stage = &mut self.stage;
-        let tick = stage.tick.0;
-        let failed = |step, error: anyhow::Error| Failure {
-            step,
-            tick,
-            what: format!("{error:#}"),
-        };
-        stage.begin(kernels).map_err(|error| failed(None, error))?;
-        for (at, step) in episode.steps.iter().enumerate() {
-            let mut outcome = stage.step(kernels, step);
-            if outcome.is_ok() && look == Look::AfterEveryStep {
-                outcome = stage.compare(kernels, true);
-            }
-            outcome.map_err(|error| failed(Some(at), error))?;
+        match stage.perform(kernels, episode, look) {
+            Ok(()) => Ok(Tally {
+                packets: stage.packets,
+                counted: stage.counted,
+            }),
+            Err((step, error)) => Err(Failure {
+                step,
+                tick: stage.tick.0,
+                what: format!("{error:#}"),
+                verdicts: mem::take(&mut stage.verdicts),
+            }),
         }
-        stage
-            .compare(kernels, false)
-            .map_err(|error| failed(None, error))?;
-        Ok(Tally {
-            packets: stage.packets,
-            counted: stage.counted,
-        })
     }
 }
 
@@ -212,6 +207,7 @@ impl Stage {
         Self {
             memory,
             oracle: Oracle::default(),
+            judge: Judge::new(),
             shifts: Shifts::default(),
             settings,
             tick,
@@ -225,8 +221,27 @@ impl Stage {
             counted: [0; _],
             missed: [[0; _]; 2],
             packets: 0,
+            verdicts: Vec::new(),
             keys: State::default(),
         }
+    }
+
+    /// The error comes with the step that it came up in.
+    fn perform(
+        &mut self,
+        kernels: &mut [World],
+        episode: &Episode,
+        look: Look,
+    ) -> Result<(), (Option<usize>, Error)> {
+        self.begin(kernels).map_err(|error| (None, error))?;
+        for (at, step) in episode.steps.iter().enumerate() {
+            let mut outcome = self.step(kernels, step);
+            if outcome.is_ok() && look == Look::AfterEveryStep {
+                outcome = self.compare(kernels, true);
+            }
+            outcome.map_err(|error| (Some(at), error))?;
+        }
+        self.compare(kernels, false).map_err(|error| (None, error))
     }
 
     fn begin(&mut self, kernels: &mut [World]) -> Result<()> {
@@ -256,6 +271,7 @@ impl Stage {
         self.settings = Settings::new(history, full, 0, self.settings.secret);
         self.settings.draining = u32::from(instance.draining);
         self.memory.set(self.settings);
+        self.judge.set(instance);
         kernels
             .iter_mut()
             .try_for_each(|kernel| kernel.set(&self.settings))
@@ -268,6 +284,7 @@ impl Stage {
         if let Some((address, bits)) = guarded.v6() {
             self.memory.guard(&address, bits, policy(rules));
         }
+        self.judge.guard(guarded, rules);
         kernels
             .iter_mut()
             .try_for_each(|kernel| kernel.guard(guarded, rules))
@@ -275,6 +292,7 @@ impl Stage {
 
     fn wait(&mut self, kernels: &mut [World], seconds: u32) -> Result<()> {
         let ticks = Tick::in_seconds(seconds);
+        self.judge.wait(seconds);
         for kernel in &mut *kernels {
             let state = kernel.take()?;
             kernel.put(&state.aged(ticks))?;
@@ -313,6 +331,8 @@ impl Stage {
         for (at, kernel) in kernels.iter_mut().enumerate() {
             self.in_kernel(kernel, at, packet.direction)?;
         }
+        self.judge
+            .packet(packet.direction, &self.sent, left, &self.stepped)?;
         self.oracle
             .check(packet.direction, &self.wire, &self.stepped)
     }
@@ -324,6 +344,7 @@ impl Stage {
         let now: Counters = std::array::from_fn(|at| self.memory.counter(Counter::ALL[at]));
         self.stepped.counted = added(&self.counted, &now);
         self.stepped.verdict = verdict;
+        self.verdicts.push(verdict);
         self.counted = now;
         let outcomes = Counter::ALL.iter().filter(|it| it.kind() == Kind::Outcome);
         let sum: u64 = outcomes.map(|it| self.stepped.counted[it.index()]).sum();

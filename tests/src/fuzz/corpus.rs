@@ -58,7 +58,7 @@ pub fn write(file: &Path, episode: &Episode, find: &Find) -> Result<()> {
     for line in failure.to_string().lines() {
         text += &format!("# {line}\n");
     }
-    text += &episode.to_string();
+    text += &episode.annotated(&failure.verdicts);
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 

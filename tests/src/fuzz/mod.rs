@@ -17,6 +17,7 @@ pub mod draft;
 pub mod episode;
 mod exchange;
 pub mod generate;
+pub mod judge;
 pub mod mutate;
 mod opening;
 pub mod relocation;

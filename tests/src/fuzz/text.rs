@@ -19,11 +19,16 @@ use anyhow::{Context as _, Result, bail, ensure};
 use isn_common::{
     abi::policy::{Mode, Policy, Rule},
     flow::Direction,
+    verdict::Verdict,
 };
 
 use super::{
     episode::{Episode, Guarded, Instance, Packet, Step},
     relocation::{Mark, Relocation, Space},
+};
+use crate::two_worlds::{
+    quoting::locate_quote,
+    reading::{locate, word},
 };
 
 const SPACES: [(&str, Space); 4] = [
@@ -105,6 +110,34 @@ impl fmt::Display for Packet {
     }
 }
 
+/// A packet in words, if it carries a segment.
+fn describe(packet: &Packet) -> String {
+    let way = match packet.direction {
+        Direction::Outbound => "from host",
+        Direction::Inbound => "from peer",
+    };
+    let octets = &packet.octets;
+    let Some(found) = locate(packet.direction, octets) else {
+        let kind = if locate_quote(packet.direction, octets).is_some() {
+            "an ICMP error"
+        } else {
+            "no whole segment"
+        };
+        return format!("{way}: {kind}, {} octets", octets.len());
+    };
+    let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+    let flags = octets[found.at + 13];
+    let set = names
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| flags >> bit & 1 != 0);
+    let flags: Vec<&str> = set.map(|(_, name)| *name).collect();
+    let (sequence, acknowledgment) = (word(octets, found.at + 4), word(octets, found.at + 8));
+    let data = found.end - found.at - found.header;
+    let flags = flags.join("|");
+    format!("{way}: {flags} seq={sequence:#x} ack={acknowledgment:#x} data={data}")
+}
+
 fn hex(octets: &[u8]) -> String {
     let mut text = String::new();
     for run in octets.chunk_by(PartialEq::eq) {
@@ -120,6 +153,25 @@ fn hex(octets: &[u8]) -> String {
 }
 
 impl Episode {
+    /// The same with what became of each packet beside it, as comments.
+    #[must_use]
+    pub fn annotated(&self, verdicts: &[Verdict]) -> String {
+        let mut verdicts = verdicts.iter();
+        let mut text = self
+            .tick
+            .map_or_else(String::new, |tick| format!("tick {tick}\n"));
+        for step in &self.steps {
+            if let Step::Packet(packet) = step {
+                let verdict = verdicts
+                    .next()
+                    .map_or_else(String::new, |it| format!(" => {it:?}"));
+                let _ = writeln!(text, "# {}{verdict}", describe(packet));
+            }
+            let _ = writeln!(text, "{step}");
+        }
+        text
+    }
+
     /// Reads what was written.
     pub fn parse(text: &str) -> Result<Self> {
         let mut episode = Self::default();

@@ -4,7 +4,7 @@ use super::{
     Flow, Model, Outcome,
     guard::{is_odd, mode_for},
     host,
-    judge::{Judged, OFFSET_ZERO, Sight, unmoved},
+    judge::{Judged, Sight, unmoved},
     judgement::Reasons,
     late, peer,
     segment::Segment,
@@ -16,6 +16,8 @@ const LATE_UNMOVED: Reasons = &[
     "pass_nothing_to_translate",
     "packets_translated_out",
 ];
+/// The flow is followed from the next packet on.
+const NEW_ENTRY: Reasons = &["pass_no_flow"];
 const PEER_UNGUARDED: Reasons = &["pass_no_flow", "pass_not_guarded"];
 const PEER_ODD: Reasons = &["pass_odd_address", "pass_no_flow", "pass_not_guarded"];
 
@@ -79,7 +81,7 @@ impl Model {
         peer::note_syn(&mut flow, segment, &segment.options(sight.frame), sight.now);
         peer::follow(&mut flow, segment, sight.now);
         self.flows.insert(key, flow);
-        let mut judged = sight.unchanged(OFFSET_ZERO, rule)?;
+        let mut judged = sight.unchanged(NEW_ENTRY, rule)?;
         judged.event("history_inserted", 1);
         Ok(judged)
     }

@@ -164,15 +164,13 @@ const fn rule(case: Case) -> &'static str {
     }
 }
 
-/// Counts a SYN of the host; whether one counts as a guarded host's that is not guarded any more, nothing says.
+/// Counts a SYN of the host, if that is guarded.
 fn counted(mut judged: Judgement, mode: Option<Mode>, event: &'static str) -> Judgement {
     if mode.is_some() {
         judged.event("syn_seen", 1);
-    } else {
-        judged.open = &["syn_seen"];
-    }
-    if !event.is_empty() {
-        judged.event(event, 1);
+        if !event.is_empty() {
+            judged.event(event, 1);
+        }
     }
     judged
 }

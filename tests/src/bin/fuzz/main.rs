@@ -80,9 +80,10 @@ fn keep(find: &Find) -> Result<()> {
     );
     let episode = match &find.shrunk {
         Some((episode, failure)) => {
-            eprintln!(
-                "shrunk to {} steps: {failure}\n{episode}",
-                episode.steps.len()
+            println!(
+                "shrunk to {} steps: {failure}\n{}",
+                episode.steps.len(),
+                episode.annotated(&failure.verdicts)
             );
             episode
         }
@@ -108,7 +109,11 @@ fn replay(file: &Path) -> Result<bool> {
         if let Some((short, failure)) = shrink_find(&mut arena, &episode)?
             && short.steps.len() < episode.steps.len()
         {
-            println!("shrunk to {} steps: {failure}\n{short}", short.steps.len());
+            println!(
+                "shrunk to {} steps: {failure}\n{}",
+                short.steps.len(),
+                short.annotated(&failure.verdicts)
+            );
         }
         return Ok(false);
     }
