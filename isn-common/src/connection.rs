@@ -33,9 +33,10 @@ const TOUCH: u32 = 4;
 const ATTEMPTS: u32 = 4;
 
 /// Takes note of a segment from the host that is not a SYN, where `record` is what was just read of
-/// the flow.
+/// the flow. Says whether its timestamp should be remembered ([`remember_stamp`]): from the host's
+/// FIN on, the peer may be in TIME-WAIT.
 #[inline(always)]
-pub fn outbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now: Tick) {
+pub fn outbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now: Tick) -> bool {
     let control = record.control();
     let wire = segment.sequence.to_wire(record.offset());
     let end = wire.advanced(segment.sequence_length());
@@ -67,6 +68,24 @@ pub fn outbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now
     }
     believe_acknowledgment(flow, record, control, segment);
     note(flow, record.life, set, clear, now);
+    let closing = control.has(Control::HOST_FIN) || set & Control::HOST_FIN != 0;
+    closing && current && !segment.flags.rst() && control.has(Control::STAMPED)
+}
+
+/// Remembers the TSval of a segment of the incarnation in `record`, as the peer sees it.
+#[inline(always)]
+pub fn remember_stamp<W: Word>(flow: &Flow<W>, record: &Record, stamp: Seq) {
+    let offset = record.timestamp_offset();
+    let wire = stamp.to_wire(offset);
+    let mut stamps = record.stamps;
+    for _ in 0..ATTEMPTS {
+        let (by, latest) = unpack(stamps);
+        let done = by != offset.0 || !Seq(latest).precedes(wire);
+        if done || flow.stamps.compare_exchange(stamps, pack(by, wire.0)) {
+            return;
+        }
+        stamps = flow.stamps.load();
+    }
 }
 
 /// Moves the high-water mark of the incarnation in `record` on to `end`. Other CPUs may be moving

@@ -64,6 +64,10 @@ counters! {
     SynWouldRewrite = "syn_would_rewrite", Event;
     /// SYNs on flows that are established: they change nothing.
     SynOnLiveFlow = "syn_on_live_flow", Event;
+    /// SYNs whose timestamp a peer in TIME-WAIT would refuse as older than the last one (PAWS).
+    PawsRisk = "paws_risk", Event;
+    /// Of those, SYNs that left with a timestamp moved ahead.
+    PawsRepaired = "paws_repaired", Event;
     /// SYNs left alone because TCP-MD5 or TCP-AO signs them.
     BypassTcpAuth = "bypass_tcp_auth", Event;
     /// Unsafe SYNs left alone because the previous connection was seen in one direction only.

@@ -12,8 +12,7 @@ use crate::{
     previous::Numbers,
     segment::{Family, Segment},
     settle::Settled,
-    tcp::seq::Offset,
-    translate,
+    translate::{self, Translation},
     verdict::{DropReason, PassReason, Verdict},
     world::{Tables, World},
 };
@@ -144,37 +143,52 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
             return Verdict::Pass(PassReason::ClosedPort);
         }
         if record.control().has(Control::PREVIOUS)
-            && let Some(offset) = world.late_offset(key, &Numbers::of(segment))
+            && let Some(by) = world.late_translation(key, &Numbers::of(segment))
         {
             world.count(Counter::PreviousIncarnation, 1);
-            return send(packet, segment, offset);
+            return send(packet, segment, by);
         }
-        connection::outbound(&*flow, &record, segment, world.now());
-        return send(packet, segment, record.offset());
+        note_outbound(packet, world, &flow, &record, segment);
+        return send(packet, segment, record.translation());
     }
     if let Some(flow) = world.history(key) {
-        connection::outbound(&*flow, &flow.record(), segment, world.now());
+        note_outbound(packet, world, &flow, &flow.record(), segment);
         return Verdict::Pass(PassReason::OffsetZero);
     }
     Verdict::Pass(PassReason::NoFlow)
+}
+
+#[inline(always)]
+fn note_outbound<P: Packet, W: World>(
+    packet: &P,
+    world: &W,
+    flow: &W::Found,
+    record: &Record,
+    segment: &Segment,
+) {
+    if connection::outbound(&**flow, record, segment, world.now())
+        && let Some(stamp) = packet.stamp(segment.options_at(), segment.payload_at)
+    {
+        connection::remember_stamp(&**flow, record, stamp);
+    }
 }
 
 /// A first fragment that is too short for the TCP header could only be half translated (S13).
 #[inline(always)]
 fn short_fragment<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> Verdict {
     match world.translated(key) {
-        Some(flow) if flow.offset() != Offset(0) => Verdict::Drop(DropReason::Untranslatable),
+        Some(flow) if !flow.translation().is_none() => Verdict::Drop(DropReason::Untranslatable),
         _ => Verdict::Pass(PassReason::ShortFragment),
     }
 }
 
-/// Writes the wire's sequence number, unless it is the host's.
+/// Writes the wire's numbers, unless they are the host's.
 #[inline(always)]
-fn send<P: Packet>(packet: &mut P, segment: &Segment, offset: Offset) -> Verdict {
-    if offset == Offset(0) {
+fn send<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -> Verdict {
+    if by.is_none() {
         return Verdict::Pass(PassReason::OffsetZero);
     }
-    match translate::outbound(packet, segment, offset) {
+    match translate::outbound(packet, segment, by) {
         Some(()) => Verdict::TranslatedOut,
         None => Verdict::Drop(DropReason::Untranslatable),
     }
@@ -188,6 +202,7 @@ fn answers_for_closed_port(record: &Record, segment: &Segment) -> bool {
     segment.flags.rst()
         && segment.flags.ack()
         && segment.sequence.0 == 0
+        && !record.translation().is_none()
         && (record.control().phase() == Phase::Closed
             || segment.sequence.to_wire(record.offset()) != record.high_water())
 }
@@ -201,7 +216,7 @@ fn to_host<A: Family, P: Packet, W: Tables<A>>(
 ) -> Verdict {
     if let Some(flow) = world.translated(key) {
         connection::inbound(&flow, segment, world.now());
-        return receive(packet, world, segment, flow.offset());
+        return receive(packet, world, segment, flow.translation());
     }
     if let Some(flow) = world.history(key) {
         connection::inbound(&flow, segment, world.now());
@@ -216,9 +231,9 @@ fn receive<P: Packet, W: World>(
     packet: &mut P,
     world: &W,
     segment: &Segment,
-    offset: Offset,
+    by: Translation,
 ) -> Verdict {
-    if offset == Offset(0) {
+    if by.is_none() {
         return Verdict::Pass(PassReason::OffsetZero);
     }
     // Some stacks leave the acknowledgment of a reset 0: it stands for none.
@@ -226,7 +241,7 @@ fn receive<P: Packet, W: World>(
     if !segment.flags.ack() || none {
         return Verdict::Pass(PassReason::NothingToTranslate);
     }
-    match translate::inbound(packet, segment, offset) {
+    match translate::inbound(packet, segment, by) {
         Some(edges) => {
             if edges != 0 {
                 world.count(Counter::SackEdgesTranslated, u64::from(edges));
@@ -251,7 +266,7 @@ fn peer_syn<A: Family, P: Packet, W: Tables<A>>(
     if let Some(flow) = world.translated(key) {
         connection::peer_syn(&flow, segment, &options, now);
         connection::inbound(&flow, segment, now);
-        return receive(packet, world, segment, flow.offset());
+        return receive(packet, world, segment, flow.translation());
     }
     if let Some(flow) = world.history(key) {
         connection::peer_syn(&flow, segment, &options, now);
@@ -274,11 +289,12 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
-    match world.settle(key, &Syn::read(segment, options)) {
-        Settled::Offset(offset) => send(packet, segment, offset),
-        Settled::Rewritten(offset) => {
-            world.rewrote(key, segment.sequence, segment.sequence.to_wire(offset));
-            send(packet, segment, offset)
+    match world.settle(key, Syn::read(segment, options)) {
+        Settled::Known(by) => send(packet, segment, by),
+        Settled::Rewritten(by) => {
+            let wire = segment.sequence.to_wire(by.sequence);
+            world.rewrote(key, segment.sequence, wire);
+            send(packet, segment, by)
         }
         Settled::Pass(reason) => Verdict::Pass(reason),
         Settled::Drop(reason) => Verdict::Drop(reason),

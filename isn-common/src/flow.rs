@@ -5,7 +5,7 @@
 
 use crate::{
     abi::flow::pack,
-    siphash::{Key, siphash24},
+    siphash::{Key, SipHash},
 };
 
 /// Which way a packet goes, seen from the guarded host.
@@ -155,7 +155,12 @@ impl FlowKey for Key4 {
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64 {
         let addresses = pack(u32::from_le_bytes(self.peer), u32::from_le_bytes(self.host));
         let rest = pack(self.vlan, ports(self.host_port, self.peer_port));
-        siphash24(secret, [addresses, rest, more[0], more[1]])
+        SipHash::new(secret)
+            .word(addresses)
+            .word(rest)
+            .word(more[0])
+            .word(more[1])
+            .finish()
     }
 }
 
@@ -183,18 +188,15 @@ impl FlowKey for Key6 {
         );
         let rest = pack(self.vlan, ports(self.host_port, self.peer_port));
         #[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
-        siphash24(
-            secret,
-            [
-                host as u64,
-                (host >> 64) as u64,
-                peer as u64,
-                (peer >> 64) as u64,
-                rest,
-                more[0],
-                more[1],
-            ],
-        )
+        SipHash::new(secret)
+            .word(host as u64)
+            .word((host >> 64) as u64)
+            .word(peer as u64)
+            .word((peer >> 64) as u64)
+            .word(rest)
+            .word(more[0])
+            .word(more[1])
+            .finish()
     }
 }
 

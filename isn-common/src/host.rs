@@ -148,6 +148,7 @@ fn shared(record: &Record) -> Shared {
         identity: AtomicU64::new(record.identity),
         sent: AtomicU64::new(record.sent),
         received: AtomicU64::new(record.received),
+        stamps: AtomicU64::new(record.stamps),
         life: AtomicU64::new(record.life),
     })
 }

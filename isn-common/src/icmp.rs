@@ -2,8 +2,9 @@
 //! reader the numbers that it knows, or path MTU discovery and unreachable ports go unheard (S12;
 //! RFC 5927 section 4.1 has hosts check the quoted sequence number).
 //!
-//! An error on its way to the host quotes what the host sent, with the wire's sequence number. An
-//! error on its way to the peer quotes what the peer sent, with the host's acknowledgments.
+//! An error on its way to the host quotes what the host sent, with the wire's sequence number and
+//! timestamp. An error on its way to the peer quotes what the peer sent, with the host's
+//! acknowledgments and echoed timestamp.
 
 use crate::{
     checksum::Change,
@@ -18,7 +19,9 @@ use crate::{
         flags::Flags,
         sack,
         seq::{Offset, Seq},
+        timestamps::{Field, Move},
     },
+    translate::Translation,
     verdict::{DropReason, PassReason, Verdict},
     world::Tables,
 };
@@ -123,18 +126,18 @@ pub fn error<A: Errors, P: Packet, W: Tables<A>>(
         Ok(located) => located,
         Err(reason) => return Verdict::Pass(reason),
     };
-    let offset = world
+    let by = world
         .translated(&key)
-        .map_or(Offset(0), |flow| flow.offset());
-    if offset == Offset(0) {
+        .map_or(Translation::NONE, |flow| flow.translation());
+    if by.is_none() {
         return Verdict::Pass(PassReason::Icmp);
     }
     if !is_within_reach(packet, &quote) {
         return Verdict::Drop(DropReason::Untranslatable);
     }
     let change = match direction {
-        Direction::Inbound => quoted_sequence(packet, &quote, offset),
-        Direction::Outbound => quoted_acknowledgment(packet, &quote, offset),
+        Direction::Inbound => quoted_sequence(packet, &quote, by),
+        Direction::Outbound => quoted_acknowledgment(packet, &quote, by),
     };
     match change {
         Ok(None) => Verdict::Pass(PassReason::Icmp),
@@ -170,12 +173,13 @@ fn is_within_reach<P: Packet>(packet: &P, quote: &Quote) -> bool {
 /// A write failed after it was found possible: the packet may be half translated.
 struct Unwritable;
 
-/// The host's sequence number in what the host sent. Gives the change of the quoted octets.
+/// The host's sequence number and timestamp in what the host sent. Gives the change of the quoted
+/// octets.
 #[inline(always)]
 fn quoted_sequence<P: Packet>(
     packet: &mut P,
     quote: &Quote,
-    offset: Offset,
+    by: Translation,
 ) -> Result<Option<Change>, Unwritable> {
     let at = quote.tcp_at.wrapping_add(tcp::SEQUENCE);
     let Some(wire) = packet.load(at).map(u32::from_be_bytes) else {
@@ -185,9 +189,50 @@ fn quoted_sequence<P: Packet>(
         // Of a closed port, and not translated when it passed (S9).
         return Ok(None);
     }
-    let host = Seq(wire).to_host(offset);
+    let host = Seq(wire).to_host(by.sequence);
+    let change = Change::NONE.with_word(wire, host.0);
+    let stamps = quoted_stamps(packet, quote, Field::Value, by.timestamp.inverse())?;
     packet.store(at, host.0.to_be_bytes()).ok_or(Unwritable)?;
-    Ok(Some(Change::NONE.with_word(wire, host.0)))
+    Ok(Some(change.with(stamps)))
+}
+
+/// Moves a field of the quoted timestamps, as far as they are quoted whole.
+#[inline(always)]
+fn quoted_stamps<P: Packet>(
+    packet: &mut P,
+    quote: &Quote,
+    field: Field,
+    by: Offset,
+) -> Result<Change, Unwritable> {
+    let (start, end) = quoted_options(packet, quote);
+    if by.0 == 0 || start >= end {
+        return Ok(Change::NONE);
+    }
+    let tcp = quote.tcp_at;
+    let to = Move { tcp, field, by };
+    packet.shift_stamps(start, end, to).ok_or(Unwritable)
+}
+
+/// Where the quoted options begin and end, as far as they are quoted.
+#[inline(always)]
+fn quoted_options<P: Packet>(packet: &P, quote: &Quote) -> (usize, usize) {
+    let start = quote.tcp_at.wrapping_add(tcp::SHORTEST);
+    let length_at = quote.tcp_at.wrapping_add(tcp::DATA_OFFSET);
+    if start >= quote.end {
+        return (start, start);
+    }
+    let Some([length]) = packet.load(length_at) else {
+        return (start, start);
+    };
+    let header_end = quote
+        .tcp_at
+        .wrapping_add(((length >> 4) as usize).wrapping_mul(4));
+    let end = if header_end < quote.end {
+        header_end
+    } else {
+        quote.end
+    };
+    (start, end)
 }
 
 /// Whether the quote shows a reset that acknowledges.
@@ -200,19 +245,19 @@ fn is_reset_with_ack<P: Packet>(packet: &P, quote: &Quote) -> bool {
             .is_some_and(|[flags]| Flags(flags).rst() && Flags(flags).ack())
 }
 
-/// The wire's acknowledgments in what the peer sent. `None` if the quote shows none, or not whether
-/// it does.
+/// The wire's acknowledgments and echoed timestamp in what the peer sent. `None` if the quote shows
+/// none, or not whether it does.
 #[inline(always)]
 fn quoted_acknowledgment<P: Packet>(
     packet: &mut P,
     quote: &Quote,
-    offset: Offset,
+    by: Translation,
 ) -> Result<Option<Change>, Unwritable> {
     let at = quote.tcp_at.wrapping_add(tcp::ACKNOWLEDGMENT);
     if at.wrapping_add(6) > quote.end {
         return Ok(None);
     }
-    let Some([a, b, c, d, length, flags]) = packet.load(at) else {
+    let Some([a, b, c, d, _, flags]) = packet.load(at) else {
         return Ok(None);
     };
     if !Flags(flags).ack() {
@@ -223,20 +268,14 @@ fn quoted_acknowledgment<P: Packet>(
         // It stood for none when it passed (S9).
         return Ok(None);
     }
-    let wire = Seq(host).to_wire(offset);
+    let wire = Seq(host).to_wire(by.sequence);
     let mut change = Change::NONE.with_word(host, wire.0);
-    let options_at = quote.tcp_at.wrapping_add(tcp::SHORTEST);
-    let header_end = quote
-        .tcp_at
-        .wrapping_add(((length >> 4) as usize).wrapping_mul(4));
-    let options_end = if header_end < quote.end {
-        header_end
-    } else {
-        quote.end
-    };
-    if options_at < options_end && sack::may_hold(packet, options_at, options_end) {
-        let inverse = offset.inverse();
-        let moved = packet.sack_to_host(options_at, options_end, quote.tcp_at, inverse);
+    let stamps = quoted_stamps(packet, quote, Field::EchoReply, by.timestamp)?;
+    change = change.with(stamps);
+    let (start, end) = quoted_options(packet, quote);
+    if by.sequence.0 != 0 && start < end && sack::may_hold(packet, start, end) {
+        let inverse = by.sequence.inverse();
+        let moved = packet.sack_to_host(start, end, quote.tcp_at, inverse);
         change = change.with(moved.ok_or(Unwritable)?.change);
     }
     packet.store(at, wire.0.to_be_bytes()).ok_or(Unwritable)?;

@@ -1,9 +1,11 @@
-//! What a SYN of a guarded host means for its flow: a pure decision (S1, S2, S4 to S8).
+//! What a SYN of a guarded host means for its flow: a pure decision (S1, S2, S4 to S8; for
+//! timestamps RFC 7323 section 5).
 
 use crate::{
     abi::{
-        flow::{Control, Phase, Reason, Record, pack},
+        flow::{Control, Phase, Reason, Record, pack, unpack},
         policy::Mode,
+        settings::Settings,
     },
     counter::Counter,
     isn::Occupied,
@@ -13,6 +15,7 @@ use crate::{
         seq::{Offset, Seq},
     },
     tick::Tick,
+    translate::Translation,
 };
 
 /// A SYN or SYN-ACK of the host. `repr(C)` and without padding, so that a BPF function can be given
@@ -24,13 +27,15 @@ pub struct Syn {
     pub isn: Seq,
     /// Sequence numbers that the segment occupies: 1, and data of TCP Fast Open (RFC 7413).
     pub length: u32,
-    /// Whether it answers a SYN of the peer.
-    pub passive: bool,
     /// What its options settle.
     pub options: SynOptions,
+    /// Whether it answers a SYN of the peer.
+    pub passive: bool,
+    /// False.
+    pub padding: [bool; 3],
 }
 
-const _: () = assert!(size_of::<Syn>() == 12);
+const _: () = assert!(size_of::<Syn>() == 20);
 
 impl Syn {
     /// The SYN in `segment`, whose options are `options`.
@@ -39,21 +44,20 @@ impl Syn {
         Self {
             isn: segment.sequence,
             length: segment.sequence_length(),
-            passive: segment.flags.ack(),
             options,
+            passive: segment.flags.ack(),
+            padding: [false; 3],
         }
     }
 }
 
 /// What surrounds a decision.
-#[derive(Clone, Copy, Debug)]
-pub struct Circumstances {
+#[derive(Clone, Copy)]
+pub struct Circumstances<'a> {
     /// What the policy says about the host; `None` if it is not guarded.
     pub mode: Option<Mode>,
-    /// Ticks until a flow is forgotten (S8).
-    pub history: u32,
-    /// Whether no new offset may be made (S20).
-    pub draining: bool,
+    /// When a flow is forgotten (S8), and whether no new offset may be made (S20).
+    pub settings: &'a Settings,
     /// Now.
     pub now: Tick,
 }
@@ -64,40 +68,72 @@ pub enum Decision {
     /// The SYN belongs to the incarnation there is: it keeps its offset.
     Continue(Counter),
     /// A new incarnation, or a new host ISN for a half-open one.
-    Open {
-        /// Wire minus host.
-        offset: Offset,
-        /// Why.
-        reason: Reason,
-        /// What to count.
-        event: Counter,
-    },
+    Open(Opening),
 }
 
-impl Decision {
-    const fn untouched(reason: Reason, event: Counter) -> Self {
-        Self::Open {
-            offset: Offset(0),
+/// How an incarnation opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// What is done to its segments.
+    pub translation: Translation,
+    /// Why its sequence numbers have the offset that they have.
+    pub reason: Reason,
+    /// Whether a peer in TIME-WAIT would have refused its timestamp (RFC 7323 section 5.3, R1).
+    pub stamp: Stamp,
+}
+
+/// What became of a SYN's timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// It does not regress, or there is none.
+    Safe,
+    /// It regresses, and leaves as it came.
+    Regressed,
+    /// It would have regressed, and was moved ahead.
+    Repaired,
+}
+
+impl Opening {
+    const fn new(sequence: Offset, reason: Reason) -> Self {
+        Self {
+            translation: Translation {
+                sequence,
+                timestamp: Offset(0),
+            },
             reason,
-            event,
+            stamp: Stamp::Safe,
         }
+    }
+
+    const fn untouched(reason: Reason) -> Self {
+        Self::new(Offset(0), reason)
+    }
+
+    /// The same where the table of translated flows has no room (S18).
+    #[must_use]
+    pub fn without_room(self) -> Self {
+        let mut opening = Self::untouched(Reason::TableFull);
+        if self.stamp != Stamp::Safe {
+            opening.stamp = Stamp::Regressed;
+        }
+        opening
     }
 }
 
-/// Decides on `syn` for the flow in `record`. `random` gives 32 bits that nobody can predict; it is
-/// asked at most once, and must give the same bits for the same flow and SYN.
+/// Decides on `syn` for the flow in `record`. `random` gives 64 bits that nobody can predict; it
+/// must give the same bits for the same flow and SYN.
 #[inline(always)]
 pub fn decide(
     record: &Record,
     syn: &Syn,
-    around: &Circumstances,
-    random: impl FnOnce() -> u32,
+    around: &Circumstances<'_>,
+    random: impl Fn() -> u64,
 ) -> Decision {
     let control = record.control();
     let phase = control.phase();
-    let idle = around.now.since(record.last_seen()) >= around.history;
+    let idle = around.now.since(record.last_seen()) >= around.settings.history;
     let lives = matches!(phase, Phase::Established | Phase::Closing);
-    if lives && !(idle && record.offset() == Offset(0)) {
+    if lives && !(idle && record.translation().is_none()) {
         return Decision::Continue(Counter::SynOnLiveFlow);
     }
     let same_isn = syn.isn == record.host_isn();
@@ -105,93 +141,166 @@ pub fn decide(
         return Decision::Continue(Counter::SynRetransmit);
     }
     let Some(mode) = around.mode else {
-        return Decision::untouched(Reason::NotGuarded, Counter::SynSafe);
+        return Decision::Open(Opening::untouched(Reason::NotGuarded));
     };
     if syn.options.authenticated || syn.passive && control.has(Control::PEER_AUTH) {
-        return Decision::untouched(Reason::TcpAuth, Counter::BypassTcpAuth);
+        return Decision::Open(Opening::untouched(Reason::TcpAuth));
     }
     if idle || phase == Phase::Opening || control.has(Control::MOVED) {
-        return Decision::untouched(Reason::New, Counter::SynSafe);
+        return Decision::Open(Opening::untouched(Reason::New));
     }
-    if phase == Phase::HalfOpen {
-        // To the peer, in SYN-SENT or SYN-RECEIVED, this must be a retransmission (S5). An offset
-        // that is already there stays, whatever the mode is by now.
-        let wire = record.wire_isn();
-        return if record.offset() == Offset(0) {
-            moved(wire, Reason::Resent, syn, mode, around)
-        } else {
-            rewritten(wire, Reason::Resent, syn)
-        };
-    }
+    let opening = if phase == Phase::HalfOpen {
+        resent(record, syn, mode, around)
+    } else {
+        succeeding(record, syn, mode, around, &random)
+    };
+    Decision::Open(stamped(opening, record, syn, mode, around, &random))
+}
+
+/// A half-open flow's SYN with another ISN. To the peer, in SYN-SENT or SYN-RECEIVED, this must be a
+/// retransmission (S5). An offset that is already there stays, whatever the mode is by now.
+#[inline(always)]
+fn resent(record: &Record, syn: &Syn, mode: Mode, around: &Circumstances<'_>) -> Opening {
+    let wire = record.wire_isn();
+    let mut opening = if record.offset() == Offset(0) {
+        moved(wire, Reason::Resent, syn, mode, around)
+    } else {
+        rewritten(wire, Reason::Resent, syn)
+    };
+    opening.translation.timestamp = record.timestamp_offset();
+    opening
+}
+
+/// The SYN of an incarnation that succeeds a closed one (S2).
+#[inline(always)]
+fn succeeding(
+    record: &Record,
+    syn: &Syn,
+    mode: Mode,
+    around: &Circumstances<'_>,
+    random: impl Fn() -> u64,
+) -> Opening {
     let before = Occupied {
         high_water: record.high_water(),
         right_edge: record.right_edge(),
     };
     if before.allows(syn.isn) {
-        return Decision::untouched(Reason::Safe, Counter::SynSafe);
+        return Opening::untouched(Reason::Safe);
     }
-    if !control.has(Control::PEER_SEEN) && mode != Mode::Observe {
-        return Decision::untouched(Reason::OneWay, Counter::BypassOneWay);
+    if !record.control().has(Control::PEER_SEEN) && mode != Mode::Observe {
+        return Opening::untouched(Reason::OneWay);
     }
-    moved(
-        before.safe_number(random()),
-        Reason::Regressed,
-        syn,
-        mode,
-        around,
-    )
+    let (for_sequence, _) = unpack(random());
+    let wire = before.safe_number(for_sequence);
+    moved(wire, Reason::Regressed, syn, mode, around)
 }
 
-fn moved(wire: Seq, reason: Reason, syn: &Syn, mode: Mode, around: &Circumstances) -> Decision {
+fn moved(wire: Seq, reason: Reason, syn: &Syn, mode: Mode, around: &Circumstances<'_>) -> Opening {
     if mode == Mode::Observe {
-        return Decision::untouched(Reason::Observed, Counter::SynWouldRewrite);
+        return Opening::untouched(Reason::Observed);
     }
-    if around.draining {
-        return Decision::untouched(Reason::Draining, Counter::SynWouldRewrite);
+    if around.settings.draining() {
+        return Opening::untouched(Reason::Draining);
     }
     rewritten(wire, reason, syn)
 }
 
-const fn rewritten(wire: Seq, reason: Reason, syn: &Syn) -> Decision {
-    Decision::Open {
-        offset: wire.offset_from(syn.isn),
-        reason,
-        event: Counter::SynRewritten,
-    }
+const fn rewritten(wire: Seq, reason: Reason, syn: &Syn) -> Opening {
+    Opening::new(wire.offset_from(syn.isn), reason)
 }
+
+/// The same opening, its timestamp moved ahead where a peer in TIME-WAIT or SYN-RECEIVED would
+/// refuse it as older than the last one (PAWS, RFC 7323 section 5).
+#[inline(always)]
+fn stamped(
+    mut opening: Opening,
+    record: &Record,
+    syn: &Syn,
+    mode: Mode,
+    around: &Circumstances<'_>,
+    random: impl Fn() -> u64,
+) -> Opening {
+    let control = record.control();
+    let half_open = control.phase() == Phase::HalfOpen;
+    let peer_may_hold_one =
+        control.has(Control::STAMPED) && (half_open || control.has(Control::HOST_FIN));
+    let stamp = syn.options.stamp;
+    let ahead = stamp
+        .to_wire(opening.translation.timestamp)
+        .distance_from(record.latest_stamp());
+    if !syn.options.stamped || syn.passive || !peer_may_hold_one || ahead >= 0 {
+        return opening;
+    }
+    let one_way = !half_open && !control.has(Control::PEER_SEEN);
+    if mode == Mode::Observe || around.settings.draining() || one_way {
+        opening.stamp = Stamp::Regressed;
+        return opening;
+    }
+    // To the peer, the SYN of a half-open flow is a retransmission: the same number again.
+    let beyond = if half_open {
+        0
+    } else {
+        let (_, for_timestamp) = unpack(random());
+        (for_timestamp >> STAMP_JUMP_SHIFT).wrapping_add(1)
+    };
+    let wire = record.latest_stamp().advanced(beyond);
+    opening.translation.timestamp = wire.offset_from(stamp);
+    opening.stamp = Stamp::Repaired;
+    opening
+}
+
+/// Timestamps are moved ahead by 1 to 2^16: the upper half of 32 random bits, and 1.
+const STAMP_JUMP_SHIFT: u32 = 16;
 
 /// What a SYN with another ISN leaves of a half-open incarnation, and a SYN-ACK of what the peer's
 /// SYN has said.
 const KEPT: u32 = Control::PEER_SEEN | Control::PEER_AUTH | Control::PEER_SCALES | Control::SHIFT;
 
-/// The entry of an incarnation that `syn` opens with `offset`, where `before` is the flow's entry so
-/// far, [`Record::EMPTY`] if there was none.
+/// The entry of an incarnation that `syn` opens with this translation, where `before` is the flow's
+/// entry so far, [`Record::EMPTY`] if there was none.
 #[must_use]
 #[inline(always)]
-pub fn opened(syn: &Syn, offset: Offset, reason: Reason, before: &Record, now: Tick) -> Record {
+pub fn opened(syn: &Syn, by: Translation, reason: Reason, before: &Record, now: Tick) -> Record {
     let resent = reason == Reason::Resent;
     let mut kept = 0;
     if syn.passive || resent {
         kept = before.control().0 & KEPT;
     }
     if resent {
-        kept |= before.control().0 & Control::PREVIOUS;
+        kept |= before.control().0 & (Control::PREVIOUS | Control::STAMPED);
     }
     let mut control = Control(kept).with(Control::HOST_SYN).with_reason(reason);
     if syn.passive {
         control = control.with(Control::PASSIVE);
     }
     control = with_host_scale(control, syn);
-    let mut high_water = syn.isn.to_wire(offset).advanced(syn.length);
+    let mut high_water = syn.isn.to_wire(by.sequence).advanced(syn.length);
     if resent {
         // The peer may hold data of the first SYN.
         high_water = high_water.or_later(before.high_water());
     }
+    let latest = latest_stamp(control, before.latest_stamp(), syn, by);
+    if syn.options.stamped {
+        control = control.with(Control::STAMPED);
+    }
     Record {
-        identity: pack(offset.0, syn.isn.0),
+        identity: pack(by.sequence.0, syn.isn.0),
         sent: pack(high_water.0, now.0),
         received: pack(high_water.0, before.peer_next().0),
+        stamps: pack(by.timestamp.0, latest.0),
         life: pack(control.0, now.0),
+    }
+}
+
+/// The latest TSval after a SYN, where `before` is the one so far if `control` says that it is known.
+#[must_use]
+#[inline(always)]
+pub fn latest_stamp(control: Control, before: Seq, syn: &Syn, by: Translation) -> Seq {
+    let stamp = syn.options.stamp.to_wire(by.timestamp);
+    match (syn.options.stamped, control.has(Control::STAMPED)) {
+        (true, false) => stamp,
+        (true, true) => before.or_later(stamp),
+        (false, _) => before,
     }
 }
 
@@ -214,6 +323,7 @@ pub fn awaited(peer_next: Seq, options: &SynOptions, now: Tick) -> Record {
         identity: 0,
         sent: pack(0, now.0),
         received: pack(0, peer_next.0),
+        stamps: 0,
         life: pack(control.0, now.0),
     }
 }

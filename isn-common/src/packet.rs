@@ -6,7 +6,8 @@ use crate::{
     tcp::{
         options::SynOptions,
         sack::{self, Moved},
-        seq::Offset,
+        seq::{Offset, Seq},
+        timestamps::{self, Move},
     },
 };
 
@@ -58,6 +59,22 @@ pub trait Packet {
         Self: Sized,
     {
         sack::to_host(self, start, end, tcp, offset)
+    }
+
+    /// [`timestamps::shift`]. Like [`Packet::syn_options`], in a function of its own.
+    fn shift_stamps(&mut self, start: usize, end: usize, to: Move) -> Option<Change>
+    where
+        Self: Sized,
+    {
+        timestamps::shift(self, start, end, to)
+    }
+
+    /// [`timestamps::value`]. Like [`Packet::syn_options`], in a function of its own.
+    fn stamp(&self, start: usize, end: usize) -> Option<Seq>
+    where
+        Self: Sized,
+    {
+        timestamps::value(self, start, end)
     }
 
     /// Brings the checksum field at `at` up to date with a change of octets that it covers

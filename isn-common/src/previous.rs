@@ -8,11 +8,9 @@ use crate::{
     abi::flow::{Control, Previous, Record, pack, unpack},
     flow::Address,
     segment::Segment,
-    tcp::{
-        flags::Flags,
-        seq::{Offset, Seq},
-    },
+    tcp::{flags::Flags, seq::Seq},
     tick::Tick,
+    translate::Translation,
     world::Tables,
 };
 
@@ -75,33 +73,36 @@ impl Numbers {
     }
 }
 
-/// The offset of a segment of a translated flow, from the host and not a SYN: the previous
-/// incarnation's if the segment is one of it, and otherwise `None`.
+/// What to do to a segment of a translated flow, from the host and not a SYN: the previous
+/// incarnation's translation if the segment is one of it, and otherwise `None`.
 #[inline(always)]
-pub fn late_offset<A: Address, W: Tables<A>>(
+pub fn late_translation<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     segment: &Numbers,
-) -> Option<Offset> {
+) -> Option<Translation> {
     let record = world.translated(key)?.record();
     let previous = world.previous(key)?;
-    offset_of(&record, &previous, segment, world.now())
+    translation_of(&record, &previous, segment, world.now())
 }
 
-/// [`late_offset`] of a record and the incarnation before it.
+/// [`late_translation`] of a record and the incarnation before it.
 #[must_use]
 #[inline(always)]
-pub fn offset_of(
+pub fn translation_of(
     record: &Record,
     previous: &Previous,
     segment: &Numbers,
     now: Tick,
-) -> Option<Offset> {
-    let offset = Offset(previous.offset);
+) -> Option<Translation> {
+    let by = previous.translation();
     let recent = now.since(Tick(previous.ended)) <= LIFETIME;
-    let end = segment.sequence.to_wire(offset).advanced(segment.length);
+    let end = segment
+        .sequence
+        .to_wire(by.sequence)
+        .advanced(segment.length);
     let fits = is_at_or_behind(end, Seq(previous.high_water), SPAN);
-    (recent && fits && !is_of_living(record, previous, segment)).then_some(offset)
+    (recent && fits && !is_of_living(record, previous, segment)).then_some(by)
 }
 
 /// Whether the segment is of the incarnation that lives, as far as its numbers tell.

@@ -7,17 +7,16 @@
 use crate::{
     abi::{
         flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack},
-        settings::{OnFull, Settings},
+        policy::Mode,
+        settings::OnFull,
     },
     connection,
     counter::Counter,
     flow::{Address, FlowKey},
-    opening::{self, Circumstances, Decision, Syn},
-    tcp::{
-        options::SynOptions,
-        seq::{Offset, Seq},
-    },
+    opening::{self, Circumstances, Decision, Opening, Stamp, Syn},
+    tcp::{options::SynOptions, seq::Seq},
     tick::Tick,
+    translate::Translation,
     verdict::{DropReason, PassReason},
     world::{Insertion, Tables},
 };
@@ -25,31 +24,32 @@ use crate::{
 /// What became of a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It leaves with this offset, which is 0 or was decided before.
-    Offset(Offset),
-    /// It leaves with this offset, decided now.
-    Rewritten(Offset),
+    /// It leaves translated like this, which is not at all or was decided before.
+    Known(Translation),
+    /// It leaves translated like this, decided now.
+    Rewritten(Translation),
     /// It is not of a flow that is followed.
     Pass(PassReason),
     /// It must not leave.
     Drop(DropReason),
 }
 
-/// Finds or makes the flow's entry, and settles on its offset. Two CPUs with two copies of a SYN
-/// come to the same offset: one inserts or claims, the other finds what that one has settled.
 impl Settled {
-    const DROP_TABLE_FULL: u64 = 1 << 32;
-    const DROP_CONTENDED: u64 = 2 << 32;
-    const PASS_NOT_GUARDED: u64 = 3 << 32;
-    const PASS_ODD_ADDRESS: u64 = 4 << 32;
-    const REWRITTEN: u64 = 5 << 32;
+    const KNOWN: u32 = 0;
+    const REWRITTEN: u32 = 1;
+    const DROP_TABLE_FULL: u32 = 2;
+    const DROP_CONTENDED: u32 = 3;
+    const PASS_NOT_GUARDED: u32 = 4;
+    const PASS_ODD_ADDRESS: u32 = 5;
+    /// What [`Settled::code`] never gives.
+    pub const NONE: u32 = 6;
 
-    /// As one number, and back: what a BPF function can return.
+    /// As a number, beside the translation: what a BPF function can return.
     #[must_use]
-    pub const fn to_bits(self) -> u64 {
+    pub const fn code(self) -> u32 {
         match self {
-            Self::Offset(offset) => offset.0 as u64,
-            Self::Rewritten(offset) => Self::REWRITTEN | offset.0 as u64,
+            Self::Known(_) => Self::KNOWN,
+            Self::Rewritten(_) => Self::REWRITTEN,
             Self::Drop(DropReason::TableFull) => Self::DROP_TABLE_FULL,
             Self::Drop(DropReason::Contended | DropReason::Untranslatable) => Self::DROP_CONTENDED,
             Self::Pass(PassReason::OddAddress) => Self::PASS_ODD_ADDRESS,
@@ -57,25 +57,32 @@ impl Settled {
         }
     }
 
-    /// The inverse of [`Settled::to_bits`], for what [`settle`] gives.
+    /// The translation with which it leaves, if it does.
     #[must_use]
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the lower half is the offset"
-    )]
-    pub const fn from_bits(bits: u64) -> Self {
-        match bits {
+    pub const fn translation(self) -> Translation {
+        match self {
+            Self::Known(by) | Self::Rewritten(by) => by,
+            Self::Pass(_) | Self::Drop(_) => Translation::NONE,
+        }
+    }
+
+    /// The inverse of [`Settled::code`], for what [`settle`] gives.
+    #[must_use]
+    pub const fn from_code(code: u32, translation: Translation) -> Self {
+        match code {
             Self::DROP_TABLE_FULL => Self::Drop(DropReason::TableFull),
             Self::DROP_CONTENDED => Self::Drop(DropReason::Contended),
             Self::PASS_NOT_GUARDED => Self::Pass(PassReason::NotGuarded),
             Self::PASS_ODD_ADDRESS => Self::Pass(PassReason::OddAddress),
-            _ if bits >= Self::REWRITTEN => Self::Rewritten(Offset(bits as u32)),
-            _ => Self::Offset(Offset(bits as u32)),
+            Self::REWRITTEN => Self::Rewritten(translation),
+            _ => Self::Known(translation),
         }
     }
 }
 
-/// Settles on the offset of a SYN of the host.
+/// Settles on the translation of a SYN of the host: finds or makes the flow's entry and decides. Two CPUs
+/// with two copies of a SYN come to the same: one inserts or claims, the other finds what that one
+/// has settled.
 #[inline(always)]
 pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> Settled {
     let Some(settings) = world.settings() else {
@@ -87,16 +94,14 @@ pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> S
     } else {
         key.peer().port
     };
-    let policy = world.policy(key.host().address);
     let around = Circumstances {
-        mode: policy.and_then(|policy| policy.mode_for(u16::from_be_bytes(service))),
-        history: settings.history,
-        draining: settings.draining(),
+        mode: world.mode(key, u16::from_be_bytes(service)),
+        settings,
         now: world.now(),
     };
     // Once more after another CPU has come in between.
     for _ in 0..2 {
-        if let Some(settled) = attempt(world, key, syn, &around, settings) {
+        if let Some(settled) = attempt(world, key, syn, &around) {
             return settled;
         }
     }
@@ -109,13 +114,12 @@ fn attempt<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     syn: &Syn,
-    around: &Circumstances,
-    settings: &Settings,
+    around: &Circumstances<'_>,
 ) -> Option<Settled> {
     let translated = world.translated(key);
     let is_translated = translated.is_some();
     let Some(flow) = translated.or_else(|| world.history(key)) else {
-        return first(world, key, syn, around);
+        return world.first(key, syn, around.mode);
     };
     let Some(life) = claim(&*flow) else {
         return Some(Settled::Drop(DropReason::Contended));
@@ -128,7 +132,8 @@ fn attempt<A: Address, W: Tables<A>>(
         flow.life.store(life);
         return None;
     }
-    let random = || jump::<A>(key, &record, syn, settings);
+    let marks = [record.sent, pack(syn.isn.0, record.right_edge().0)];
+    let random = || world.unpredictable(key, marks);
     let decision = opening::decide(&record, syn, around, random);
     let Some(verdict) = apply(
         world,
@@ -148,32 +153,32 @@ fn attempt<A: Address, W: Tables<A>>(
 
 /// The first SYN of a flow of which nothing is remembered. `None` if another CPU was faster.
 #[inline(always)]
-fn first<A: Address, W: Tables<A>>(
+pub fn first<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     syn: &Syn,
-    around: &Circumstances,
+    mode: Option<Mode>,
 ) -> Option<Settled> {
-    if around.mode.is_none() {
+    if mode.is_none() {
         return Some(Settled::Pass(PassReason::NotGuarded));
     }
     if !joins_endpoints::<A>(key) {
         return Some(Settled::Pass(PassReason::OddAddress));
     }
-    let (reason, event) = if syn.options.authenticated {
-        (Reason::TcpAuth, Counter::BypassTcpAuth)
+    let reason = if syn.options.authenticated {
+        Reason::TcpAuth
     } else {
-        (Reason::New, Counter::SynSafe)
+        Reason::New
     };
-    let record = opening::opened(syn, Offset(0), reason, &Record::EMPTY, around.now);
+    let record = opening::opened(syn, Translation::NONE, reason, &Record::EMPTY, world.now());
     match world.insert_history(key, &record) {
         Insertion::Done => world.count(Counter::HistoryInserted, 1),
         Insertion::Exists => return None,
         Insertion::Full => {}
     }
     world.count(Counter::SynSeen, 1);
-    world.count(event, 1);
-    Some(Settled::Offset(Offset(0)))
+    world.count(reason.counter(), 1);
+    Some(Settled::Known(Translation::NONE))
 }
 
 /// Remembers what a SYN of the peer says, to a guarded host, of a flow that is not known.
@@ -185,9 +190,7 @@ pub fn await_answer<A: Address, W: Tables<A>>(
     options: SynOptions,
 ) {
     let service = u16::from_be_bytes(key.host().port);
-    let policy = world.policy(key.host().address);
-    let guarded = policy.and_then(|policy| policy.mode_for(service)).is_some();
-    if guarded && joins_endpoints::<A>(key) {
+    if world.mode(key, service).is_some() && joins_endpoints::<A>(key) {
         let record = opening::awaited(peer_next, &options, world.now());
         if world.insert_history(key, &record) == Insertion::Done {
             world.count(Counter::HistoryInserted, 1);
@@ -219,6 +222,8 @@ fn claim<W: Word>(flow: &Flow<W>) -> Option<u64> {
 
 /// Carries out a decision on a flow that this CPU has claimed, and ends the claim. `None`, and the
 /// claim goes on, if another CPU has put the flow among the translated ones.
+///
+/// The clock is asked anew: the BPF program's stack has no room to keep what it said.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the parts of one decision")]
 fn apply<A: Address, W: Tables<A>>(
@@ -229,54 +234,53 @@ fn apply<A: Address, W: Tables<A>>(
     decision: Decision,
     is_translated: bool,
     syn: &Syn,
-    around: &Circumstances,
+    around: &Circumstances<'_>,
 ) -> Option<Settled> {
-    let (mut offset, mut reason, mut event) = match decision {
+    let mut opening = match decision {
         Decision::Continue(event) => {
             count::<A, W>(world, around, event);
-            go_on(flow, record, syn, around.now);
-            return Some(Settled::Offset(record.offset()));
+            go_on(flow, record, syn, world.now());
+            return Some(Settled::Known(record.translation()));
         }
-        Decision::Open {
-            offset,
-            reason,
-            event,
-        } => (offset, reason, event),
+        Decision::Open(opening) => opening,
     };
-    let mut opened = opening::opened(syn, offset, reason, record, around.now);
-    if let Some(previous) = succeeded(record, offset, reason, around.now) {
+    let mut opened = opening::opened(
+        syn,
+        opening.translation,
+        opening.reason,
+        record,
+        world.now(),
+    );
+    if let Some(previous) = succeeded(record, &opening, world.now()) {
         world.set_previous(key, &previous);
         opened.life |= u64::from(Control::PREVIOUS);
     }
-    if offset != Offset(0) && !is_translated {
+    if !opening.translation.is_none() && !is_translated {
         match world.insert_translated(key, &opened) {
             Insertion::Done => {
-                count::<A, W>(world, around, event);
+                count_opening::<A, W>(world, around, &opening);
                 flow.life.store(record.life | u64::from(Control::MOVED));
-                return Some(Settled::Rewritten(offset));
+                return Some(Settled::Rewritten(opening.translation));
             }
             Insertion::Exists => return None,
             Insertion::Full => {
-                event = Counter::TableFull;
-                if world
-                    .settings()
-                    .is_some_and(|s| s.on_full() == OnFull::Drop)
-                {
-                    count::<A, W>(world, around, event);
+                opening = opening.without_room();
+                if around.settings.on_full() == OnFull::Drop {
+                    count_opening::<A, W>(world, around, &opening);
                     flow.life.store(record.life);
                     return Some(Settled::Drop(DropReason::TableFull));
                 }
-                (offset, reason) = (Offset(0), Reason::TableFull);
-                opened = opening::opened(syn, offset, reason, record, around.now);
+                let by = opening.translation;
+                opened = opening::opened(syn, by, opening.reason, record, world.now());
             }
         }
     }
-    count::<A, W>(world, around, event);
+    count_opening::<A, W>(world, around, &opening);
     publish(flow, &opened);
-    Some(if offset == Offset(0) {
-        Settled::Offset(offset)
+    Some(if opening.translation.is_none() {
+        Settled::Known(opening.translation)
     } else {
-        Settled::Rewritten(offset)
+        Settled::Rewritten(opening.translation)
     })
 }
 
@@ -289,26 +293,48 @@ fn go_on<W: Word>(flow: &Flow<W>, record: &Record, syn: &Syn, now: Tick) {
         control = opening::with_host_scale(control, syn);
         let end = record.wire_isn().advanced(syn.length);
         connection::advance(flow, record, end);
+        if syn.options.stamped {
+            let by = record.translation();
+            let latest = opening::latest_stamp(control, record.latest_stamp(), syn, by);
+            flow.stamps.store(pack(by.timestamp.0, latest.0));
+            control = control.with(Control::STAMPED);
+        }
     }
     flow.life.store(pack(control.0, now.0));
 }
 
-/// What late segments of the incarnation in `record` will need, if the next one has another offset.
+/// What late segments of the incarnation in `record` will need, if the next one has another translation.
 /// An unanswered SYN has none: to the peer, the next one is the same (S5). Nor has what is forgotten.
 #[inline(always)]
-fn succeeded(record: &Record, offset: Offset, reason: Reason, now: Tick) -> Option<Previous> {
-    let has_late = !matches!(reason, Reason::New | Reason::Resent);
-    (has_late && record.offset() != offset).then(|| Previous {
+fn succeeded(record: &Record, opening: &Opening, now: Tick) -> Option<Previous> {
+    let has_late = !matches!(opening.reason, Reason::New | Reason::Resent);
+    (has_late && record.translation() != opening.translation).then(|| Previous {
         offset: record.offset().0,
         high_water: record.high_water().0,
         ended: now.0,
-        padding: 0,
+        timestamp_offset: record.timestamp_offset().0,
     })
+}
+
+/// Counts a SYN that opens an incarnation.
+#[inline(always)]
+fn count_opening<A: Address, W: Tables<A>>(
+    world: &W,
+    around: &Circumstances<'_>,
+    opening: &Opening,
+) {
+    count::<A, W>(world, around, opening.reason.counter());
+    if opening.stamp != Stamp::Safe {
+        world.count(Counter::PawsRisk, 1);
+    }
+    if opening.stamp == Stamp::Repaired {
+        world.count(Counter::PawsRepaired, 1);
+    }
 }
 
 /// Counts a SYN and what became of it, if the policy guards its sender.
 #[inline(always)]
-fn count<A: Address, W: Tables<A>>(world: &W, around: &Circumstances, event: Counter) {
+fn count<A: Address, W: Tables<A>>(world: &W, around: &Circumstances<'_>, event: Counter) {
     if around.mode.is_some() {
         world.count(Counter::SynSeen, 1);
         world.count(event, 1);
@@ -322,29 +348,31 @@ fn publish<W: Word>(flow: &Flow<W>, record: &Record) {
     flow.identity.store(record.identity);
     flow.sent.store(record.sent);
     flow.received.store(record.received);
+    flow.stamps.store(record.stamps);
     flow.life.store(record.life);
 }
 
-/// 32 bits that only the instance's secret could tell, the same for two copies of one SYN.
+/// 64 bits that only the instance's secret could tell, the same for two copies of one SYN.
 #[inline(always)]
-fn jump<A: Address>(key: &A::Key, record: &Record, syn: &Syn, settings: &Settings) -> u32 {
-    let marks = [record.sent, pack(syn.isn.0, record.right_edge().0)];
-    #[allow(clippy::cast_possible_truncation, reason = "any 32 of the 64 bits")]
-    {
-        key.digest(settings.secret, marks) as u32
-    }
+pub fn unpredictable<A: Address, W: Tables<A>>(world: &W, key: &A::Key, marks: [u64; 2]) -> u64 {
+    let settings = world.settings();
+    settings.map_or(0, |settings| key.digest(settings.secret, marks))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tcp::seq::Offset;
 
     #[test]
-    fn a_settlement_survives_the_way_through_one_number() {
-        let offsets = [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX].map(Offset);
-        let settled = offsets
-            .iter()
-            .flat_map(|offset| [Settled::Offset(*offset), Settled::Rewritten(*offset)])
+    fn a_settlement_survives_the_way_through_a_number_and_a_translation() {
+        let by = Translation {
+            sequence: Offset(u32::MAX),
+            timestamp: Offset(1),
+        };
+        let settled = [Translation::NONE, by]
+            .into_iter()
+            .flat_map(|by| [Settled::Known(by), Settled::Rewritten(by)])
             .chain([
                 Settled::Pass(PassReason::NotGuarded),
                 Settled::Pass(PassReason::OddAddress),
@@ -352,7 +380,10 @@ mod tests {
                 Settled::Drop(DropReason::Contended),
             ]);
         for settled in settled {
-            assert_eq!(Settled::from_bits(settled.to_bits()), settled);
+            assert_eq!(
+                Settled::from_code(settled.code(), settled.translation()),
+                settled
+            );
         }
     }
 }

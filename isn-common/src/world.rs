@@ -7,19 +7,17 @@ use core::ops::Deref;
 use crate::{
     abi::{
         flow::{Flow, Previous, Record, Word},
-        policy::Policy,
+        policy::{Mode, Policy},
         settings::Settings,
     },
     counter::Counter,
-    flow::Address,
+    flow::{Address, FlowKey as _},
     opening::Syn,
     previous::{self, Numbers},
     settle::{self, Settled},
-    tcp::{
-        options::SynOptions,
-        seq::{Offset, Seq},
-    },
+    tcp::{options::SynOptions, seq::Seq},
     tick::Tick,
+    translate::Translation,
 };
 
 /// What does not depend on the address family.
@@ -44,16 +42,16 @@ pub trait Tables<A: Address>: World + Sized {
     /// A flow that has been translated: never evicted.
     fn translated(&self, key: &A::Key) -> Option<Self::Found>;
 
-    /// A flow with offset 0: may be evicted any time.
+    /// A flow that is not translated: may be evicted any time.
     fn history(&self, key: &A::Key) -> Option<Self::Found>;
 
     /// Adds a translated flow unless there is one under `key`.
     fn insert_translated(&self, key: &A::Key, record: &Record) -> Insertion;
 
-    /// Adds a flow with offset 0 unless there is one under `key`.
+    /// Adds a flow that is not translated unless there is one under `key`.
     fn insert_history(&self, key: &A::Key, record: &Record) -> Insertion;
 
-    /// The incarnation before the one in the flow's record, if it had another offset.
+    /// The incarnation before the one in the flow's record, if it was translated otherwise.
     fn previous(&self, key: &A::Key) -> Option<Previous>;
 
     /// Remembers the incarnation before, whatever was remembered.
@@ -62,19 +60,35 @@ pub trait Tables<A: Address>: World + Sized {
     /// The policy of the longest guarded prefix that covers `host`.
     fn policy(&self, host: A) -> Option<&Policy>;
 
-    /// Hears of a SYN that leaves with another number than the host's, once an opening.
+    /// How SYNs of the flow's host are treated in a connection to `service` (a port, host order);
+    /// `None` if it is not guarded there. A world may do this in a function of its own.
+    fn mode(&self, key: &A::Key, service: u16) -> Option<Mode> {
+        self.policy(key.host().address)?.mode_for(service)
+    }
+
+    /// Hears of a SYN that leaves with other numbers than the host's, once an opening.
     fn rewrote(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq) {
         let _ = (key, host_isn, wire_isn);
     }
 
     /// [`settle::settle`]. A world may do this in a function of its own.
-    fn settle(&self, key: &A::Key, syn: &Syn) -> Settled {
-        settle::settle(self, key, syn)
+    fn settle(&self, key: &A::Key, syn: Syn) -> Settled {
+        settle::settle(self, key, &syn)
     }
 
-    /// [`previous::late_offset`]. A world may do this in a function of its own.
-    fn late_offset(&self, key: &A::Key, segment: &Numbers) -> Option<Offset> {
-        previous::late_offset(self, key, segment)
+    /// [`settle::first`]. A world may do this in a function of its own.
+    fn first(&self, key: &A::Key, syn: &Syn, mode: Option<Mode>) -> Option<Settled> {
+        settle::first(self, key, syn, mode)
+    }
+
+    /// [`settle::unpredictable`]. A world may do this in a function of its own.
+    fn unpredictable(&self, key: &A::Key, marks: [u64; 2]) -> u64 {
+        settle::unpredictable(self, key, marks)
+    }
+
+    /// [`previous::late_translation`]. A world may do this in a function of its own.
+    fn late_translation(&self, key: &A::Key, segment: &Numbers) -> Option<Translation> {
+        previous::late_translation(self, key, segment)
     }
 
     /// [`settle::await_answer`]. A world may do this in a function of its own.

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use isn_common::{
     abi::flow::{Control, Flow, Phase, Record, pack},
-    connection::{inbound, outbound, peer_syn},
+    connection::{inbound, outbound, peer_syn, remember_stamp},
     segment::Segment,
     tcp::{flags::Flags, options::SynOptions, seq::Seq},
     tick::Tick,
@@ -26,6 +26,7 @@ fn flow(control: u32) -> Flow<AtomicU64> {
         identity: AtomicU64::new(pack(900, 99)),
         sent: AtomicU64::new(pack(high_water, 1)),
         received: AtomicU64::new(pack(high_water + 1_000, 50_000)),
+        stamps: AtomicU64::new(0),
         life: AtomicU64::new(pack(control, NOW.0)),
     }
 }
@@ -101,6 +102,7 @@ fn the_right_edge_follows_the_scaled_window_and_never_retreats() {
         scales: true,
         shift: 3,
         authenticated: false,
+        ..SynOptions::default()
     });
     let record = after_inbound(scaled.0, &segment(ACK, 50_000, 9_000, 1_000, 0));
     assert_eq!(record.right_edge(), Seq(17_000));
@@ -114,6 +116,7 @@ fn a_window_is_scaled_only_if_both_sides_offered_to() {
         scales: true,
         shift: 3,
         authenticated: false,
+        ..SynOptions::default()
     });
     let record = after_inbound(one_sided.0, &segment(ACK, 50_000, 9_000, 3_000, 0));
     assert_eq!(record.right_edge(), Seq(12_000));
@@ -135,6 +138,7 @@ fn a_syn_ack_answers_and_its_window_is_not_scaled() {
         scales: true,
         shift: 7,
         authenticated: false,
+        ..SynOptions::default()
     };
     peer_syn(&flow, &answer, &options, NOW);
     inbound(&flow, &answer, NOW);
@@ -303,4 +307,37 @@ fn a_flow_is_noted_alive_twice_a_second_and_not_with_every_packet() {
     };
     assert_eq!(seen(3), NOW);
     assert_eq!(seen(4), Tick(NOW.0 + 4));
+}
+
+#[test]
+fn timestamps_are_remembered_from_the_hosts_fin_on() {
+    let stamped = ESTABLISHED | Control::STAMPED;
+    let closing = stamped | Control::HOST_FIN;
+    let (data, fin, rst) = (ACK, ACK | Flags::FIN, ACK | Flags::RST);
+    for (control, flags, sequence, expected) in [
+        (stamped, data, 9_100, false),
+        (stamped, fin, 9_100, true),
+        (ESTABLISHED, fin, 9_100, false),
+        (closing, data, 9_100, true),
+        (closing, rst, 9_100, false),
+        (closing, data, 19_100, false),
+    ] {
+        let flow = flow(control);
+        let segment = segment(flags, sequence, 50_000, 0, 0);
+        let got = outbound(&flow, &flow.record(), &segment, NOW);
+        assert_eq!(got, expected, "{control:#x} {flags:#x} {sequence}");
+    }
+}
+
+#[test]
+fn the_latest_timestamp_is_the_newest_as_the_peer_sees_it() {
+    let flow = flow(ESTABLISHED | Control::STAMPED);
+    flow.stamps
+        .store(pack(100, 5_000), std::sync::atomic::Ordering::Relaxed);
+    for (stamp, latest) in [(4_900, 5_000), (4_901, 5_001), (4_000, 5_001)] {
+        remember_stamp(&flow, &flow.record(), Seq(stamp));
+        let record = flow.record();
+        assert_eq!(record.latest_stamp(), Seq(latest), "{stamp}");
+        assert_eq!(record.timestamp_offset().0, 100);
+    }
 }

@@ -62,6 +62,7 @@ fn flow(control: u32, sent: Option<u64>, received: Option<u64>) -> Flow<Contende
         identity: Contended::new(pack(900, 99), None),
         sent: Contended::new(pack(10_000, 1), sent),
         received: Contended::new(pack(11_000, 50_000), received),
+        stamps: Contended::new(0, None),
         life: Contended::new(pack(control, NOW.0), None),
     }
 }

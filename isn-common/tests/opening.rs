@@ -4,14 +4,17 @@ use isn_common::{
     abi::{
         flow::{Control, Reason, Record, pack},
         policy::Mode,
+        settings::{OnFull, Settings},
     },
     counter::Counter,
-    opening::{Circumstances, Decision, Syn, awaited, decide, opened},
+    opening::{Circumstances, Decision, Opening, Stamp, Syn, awaited, decide, opened},
+    siphash::Key,
     tcp::{
         options::SynOptions,
         seq::{Offset, Seq},
     },
     tick::Tick,
+    translate::Translation,
 };
 
 const NOW: Tick = Tick(10_000);
@@ -27,54 +30,65 @@ const fn flow(control: u32, offset: u32, idle: u32) -> Record {
         identity: pack(offset, 1_000),
         sent: pack(5_000_000, 0),
         received: pack(5_065_535, 0),
+        stamps: 0,
         life: pack(control, NOW.0 - idle),
     }
 }
 
 const fn syn(isn: u32) -> Syn {
-    let options = SynOptions {
-        scales: false,
-        shift: 0,
-        authenticated: false,
-    };
     Syn {
         isn: Seq(isn),
         length: 1,
+        options: SynOptions {
+            stamp: Seq(0),
+            stamped: false,
+            scales: false,
+            shift: 0,
+            authenticated: false,
+        },
         passive: false,
-        options,
+        padding: [false; 3],
     }
 }
 
-const fn around(mode: Mode) -> Circumstances {
+const SETTINGS: Settings = Settings::new(HISTORY, OnFull::Pass, 0, Key([0, 0]));
+
+const fn around(mode: Mode) -> Circumstances<'static> {
     Circumstances {
         mode: Some(mode),
-        history: HISTORY,
-        draining: false,
+        settings: &SETTINGS,
         now: NOW,
     }
 }
 
-const MONOTONIC: Circumstances = around(Mode::Monotonic);
+const MONOTONIC: Circumstances<'_> = around(Mode::Monotonic);
 
-fn decision(record: &Record, syn: &Syn, around: &Circumstances) -> Decision {
+fn decision(record: &Record, syn: &Syn, around: &Circumstances<'_>) -> Decision {
     decide(record, syn, around, || 0)
 }
 
-const fn untouched(reason: Reason, event: Counter) -> Decision {
-    Decision::Open {
-        offset: Offset(0),
-        reason,
-        event,
+const fn by(sequence: u32) -> Translation {
+    Translation {
+        sequence: Offset(sequence),
+        timestamp: Offset(0),
     }
+}
+
+const fn opens(sequence: u32, reason: Reason) -> Decision {
+    Decision::Open(Opening {
+        translation: by(sequence),
+        reason,
+        stamp: Stamp::Safe,
+    })
+}
+
+const fn untouched(reason: Reason) -> Decision {
+    opens(0, reason)
 }
 
 /// `wire` as seen by the peer for host ISN `isn`.
 const fn rewritten(wire: u32, isn: u32, reason: Reason) -> Decision {
-    Decision::Open {
-        offset: Offset(wire.wrapping_sub(isn)),
-        reason,
-        event: Counter::SynRewritten,
-    }
+    opens(wire.wrapping_sub(isn), reason)
 }
 
 #[test]
@@ -95,7 +109,7 @@ fn s2_a_closed_flow_moves_what_is_not_beyond_the_right_edge() {
         );
     }
     for isn in [5_065_536, 5_000_000 + (1 << 31) - 1] {
-        let expected = untouched(Reason::Safe, Counter::SynSafe);
+        let expected = untouched(Reason::Safe);
         assert_eq!(
             decision(&flow(CLOSED, 7, 10), &syn(isn), &MONOTONIC),
             expected,
@@ -115,7 +129,7 @@ fn s2_a_reset_closes_a_flow_as_well() {
 
 #[test]
 fn s4_observe_decides_and_changes_nothing() {
-    let expected = untouched(Reason::Observed, Counter::SynWouldRewrite);
+    let expected = untouched(Reason::Observed);
     assert_eq!(
         decision(&flow(CLOSED, 0, 10), &syn(7), &around(Mode::Observe)),
         expected
@@ -169,7 +183,7 @@ fn s6_holds_for_a_translated_flow_however_long_it_was_silent() {
 fn s7_a_signed_syn_is_left_alone_even_if_it_regresses() {
     let mut signed = syn(7);
     signed.options.authenticated = true;
-    let expected = untouched(Reason::TcpAuth, Counter::BypassTcpAuth);
+    let expected = untouched(Reason::TcpAuth);
     assert_eq!(
         decision(&flow(CLOSED, 0, 10), &signed, &MONOTONIC),
         expected
@@ -187,22 +201,22 @@ fn s7_a_syn_ack_answers_a_signed_syn_unsigned_and_is_left_alone() {
         ..syn(7)
     };
     let before = flow(CLOSED | Control::PEER_AUTH, 0, 10);
-    let expected = untouched(Reason::TcpAuth, Counter::BypassTcpAuth);
+    let expected = untouched(Reason::TcpAuth);
     assert_eq!(decision(&before, &answer, &MONOTONIC), expected);
 }
 
 #[test]
 fn s7_what_was_seen_in_one_direction_only_is_not_rewritten() {
     let one_way = flow(CLOSED & !Control::PEER_SEEN, 0, 10);
-    let expected = untouched(Reason::OneWay, Counter::BypassOneWay);
+    let expected = untouched(Reason::OneWay);
     assert_eq!(decision(&one_way, &syn(7), &MONOTONIC), expected);
-    let safe = untouched(Reason::Safe, Counter::SynSafe);
+    let safe = untouched(Reason::Safe);
     assert_eq!(decision(&one_way, &syn(5_065_536), &MONOTONIC), safe);
 }
 
 #[test]
 fn s8_a_flow_is_forgotten_at_the_horizon_and_not_a_tick_before() {
-    let forgotten = untouched(Reason::New, Counter::SynSafe);
+    let forgotten = untouched(Reason::New);
     for control in [CLOSED, HALF_OPEN, ESTABLISHED] {
         assert_eq!(
             decision(&flow(control, 0, HISTORY), &syn(7), &MONOTONIC),
@@ -215,11 +229,13 @@ fn s8_a_flow_is_forgotten_at_the_horizon_and_not_a_tick_before() {
 
 #[test]
 fn s20_while_draining_no_offset_is_made() {
+    let mut settings = SETTINGS;
+    settings.draining = 1;
     let draining = Circumstances {
-        draining: true,
+        settings: &settings,
         ..MONOTONIC
     };
-    let expected = untouched(Reason::Draining, Counter::SynWouldRewrite);
+    let expected = untouched(Reason::Draining);
     assert_eq!(decision(&flow(CLOSED, 0, 10), &syn(7), &draining), expected);
     assert_eq!(
         decision(&flow(HALF_OPEN, 0, 10), &syn(7), &draining),
@@ -239,11 +255,8 @@ fn a_host_that_is_not_guarded_any_more_keeps_only_what_lives() {
     };
     let got = decision(&flow(ESTABLISHED, 9, 10), &syn(7), &exempt);
     assert_eq!(got, Decision::Continue(Counter::SynOnLiveFlow));
-    let Decision::Open { offset, reason, .. } = decision(&flow(CLOSED, 9, 10), &syn(7), &exempt)
-    else {
-        panic!("a closed flow opens anew");
-    };
-    assert_eq!((offset, reason), (Offset(0), Reason::NotGuarded));
+    let anew = decision(&flow(CLOSED, 9, 10), &syn(7), &exempt);
+    assert_eq!(anew, untouched(Reason::NotGuarded));
 }
 
 #[test]
@@ -251,14 +264,14 @@ fn a_flow_of_which_only_the_peers_syn_was_seen_is_new() {
     let options = SynOptions {
         scales: true,
         shift: 7,
-        authenticated: false,
+        ..SynOptions::default()
     };
     let before = awaited(Seq(100), &options, NOW);
     let answer = Syn {
         passive: true,
         ..syn(0)
     };
-    let expected = untouched(Reason::New, Counter::SynSafe);
+    let expected = untouched(Reason::New);
     assert_eq!(decision(&before, &answer, &MONOTONIC), expected);
 }
 
@@ -267,7 +280,7 @@ fn an_opened_flow_starts_behind_its_syn_and_knows_the_peers_scale_if_it_answers(
     let options = SynOptions {
         scales: true,
         shift: 7,
-        authenticated: false,
+        ..SynOptions::default()
     };
     let before = awaited(Seq(100), &options, NOW);
     let answer = Syn {
@@ -275,7 +288,7 @@ fn an_opened_flow_starts_behind_its_syn_and_knows_the_peers_scale_if_it_answers(
         options,
         ..syn(u32::MAX)
     };
-    let record = opened(&answer, Offset(1), Reason::New, &before, NOW);
+    let record = opened(&answer, by(1), Reason::New, &before, NOW);
     assert_eq!(record.wire_isn(), Seq(0));
     assert_eq!(record.high_water(), Seq(1));
     assert_eq!(record.right_edge(), Seq(1));
@@ -284,6 +297,6 @@ fn an_opened_flow_starts_behind_its_syn_and_knows_the_peers_scale_if_it_answers(
     assert_eq!(record.control().phase().name(), "half-open");
     assert_eq!(record.control().reason(), Some(Reason::New));
 
-    let unscaled = opened(&syn(5), Offset(0), Reason::Safe, &before, NOW);
+    let unscaled = opened(&syn(5), by(0), Reason::Safe, &before, NOW);
     assert_eq!(unscaled.control().peer_shift(), 0, "a SYN starts over");
 }

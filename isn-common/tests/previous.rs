@@ -3,7 +3,7 @@
 
 use isn_common::{
     abi::flow::{Control, Previous, Record, pack},
-    previous::{Numbers, offset_of},
+    previous::{Numbers, translation_of},
     tcp::{
         flags::Flags,
         seq::{Offset, Seq},
@@ -28,6 +28,7 @@ fn record(control: u32, sent: u32, window: u32) -> Record {
         identity: pack(WIRE_ISN - 1_000, 1_000),
         sent: pack(mark, 0),
         received: pack(mark + window, PEER),
+        stamps: 0,
         life: pack(control, NOW.0),
     }
 }
@@ -47,10 +48,10 @@ fn is_late(record: &Record, segment: &Numbers, after: u32) -> bool {
         offset: BEFORE.0,
         high_water: MARK_BEFORE,
         ended: NOW.0 - after,
-        padding: 0,
+        timestamp_offset: 3,
     };
-    let found = offset_of(record, &previous, segment, NOW);
-    assert!(found.is_none_or(|offset| offset == BEFORE));
+    let found = translation_of(record, &previous, segment, NOW);
+    assert!(found.is_none_or(|by| by.sequence == BEFORE && by.timestamp == Offset(3)));
     found.is_some()
 }
 

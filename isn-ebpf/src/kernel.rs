@@ -11,7 +11,7 @@ use aya_log_ebpf::debug;
 use isn_common::{
     abi::{
         flow::{Flow, Previous, Record},
-        policy::Policy,
+        policy::{Mode, Policy},
         settings::Settings,
     },
     counter::Counter,
@@ -24,6 +24,7 @@ use isn_common::{
         seq::{Offset, Seq},
     },
     tick::Tick,
+    translate::Translation,
     verdict::PassReason,
     world::{Insertion, Tables, World},
 };
@@ -97,7 +98,7 @@ fn insertion(result: Result<(), i32>) -> Insertion {
 #[inline(always)]
 fn as_flow(record: &Record) -> &Flow<KernelWord> {
     const { assert!(size_of::<Record>() == size_of::<Flow<KernelWord>>()) };
-    // SAFETY: both are `repr(C)` of four 64-bit words, and the borrow ends with the insertion.
+    // SAFETY: both are `repr(C)` of five 64-bit words, and the borrow ends with the insertion.
     unsafe { &*core::ptr::from_ref(record).cast() }
 }
 
@@ -126,12 +127,9 @@ unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T> {
     Some(unsafe { place.assume_init_ref() })
 }
 
-/// Set beside the offset of a late segment, whose every value is an ordinary one.
-const LATE: u64 = 1 << 32;
-
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $previous:ident, $policy:ident,
-     $settle:ident, $late_offset:ident, $await_answer:ident,
+     $settle:ident, $first:ident, $mode:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
@@ -162,8 +160,8 @@ macro_rules! tables {
 
             #[inline(always)]
             fn set_previous(&self, key: &$key, previous: &Previous) {
-                // Without room, a late segment keeps the new offset: a risk, not a failure.
-                let _ = $previous.insert(key, previous, BPF_ANY.into());
+                let [numbers, rest] = previous.to_words();
+                $set_previous(key, numbers, rest);
             }
 
             #[inline(always)]
@@ -172,15 +170,40 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn settle(&self, key: &$key, syn: &Syn) -> Settled {
-                Settled::from_bits($settle(key, syn))
+            fn first(&self, key: &$key, syn: &Syn, mode: Option<Mode>) -> Option<Settled> {
+                let mode = mode.map_or(0, |mode| mode.to_number().into());
+                match $first(key, syn, mode) {
+                    Settled::NONE => None,
+                    code => Some(Settled::from_code(code, Translation::NONE)),
+                }
             }
 
             #[inline(always)]
-            fn late_offset(&self, key: &$key, segment: &Numbers) -> Option<Offset> {
+            fn mode(&self, key: &$key, service: u16) -> Option<Mode> {
+                Mode::from_number($mode(key, service.into()) as u16)
+            }
+
+            #[inline(always)]
+            fn settle(&self, key: &$key, mut syn: Syn) -> Settled {
+                let code = $settle(key, &raw mut syn);
+                let by = Translation {
+                    sequence: Offset(syn.isn.0),
+                    timestamp: Offset(syn.options.stamp.0),
+                };
+                Settled::from_code(code, by)
+            }
+
+            #[inline(always)]
+            fn unpredictable(&self, key: &$key, [sent, other]: [u64; 2]) -> u64 {
+                $unpredictable(key, sent, other)
+            }
+
+            #[inline(always)]
+            fn late_translation(&self, key: &$key, segment: &Numbers) -> Option<Translation> {
                 let [numbers, length] = segment.to_words();
-                let found = $late_offset(key, numbers, length);
-                (found & LATE != 0).then_some(Offset(found as u32))
+                let mut by = Translation::NONE;
+                let is_late = $late_translation(key, numbers, length, &raw mut by);
+                (is_late != 0).then_some(by)
             }
 
             #[inline(always)]
@@ -194,34 +217,95 @@ macro_rules! tables {
             }
         }
 
-        /// A function of its own for the verifier, which wants to see the pointers checked.
+        /// A function of its own for the verifier, which wants to see the pointers checked. The SYN comes
+        /// back with offsets in the place of its numbers: the stack has no room for a second value.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $settle(key: *const $key, syn: *const Syn) -> u64 {
+        extern "C" fn $settle(key: *const $key, syn: *mut Syn) -> u32 {
             let place = &mut MaybeUninit::uninit();
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
-            match unsafe { (copied(key, place), syn.as_ref()) } {
+            match unsafe { (copied(key, place), syn.as_mut()) } {
                 (Some(key), Some(syn)) => {
-                    settle::settle::<$address, _>(&Kernel, key, syn).to_bits()
+                    let settled = settle::settle::<$address, _>(&Kernel, key, syn);
+                    let by = settled.translation();
+                    syn.isn = Seq(by.sequence.0);
+                    syn.options.stamp = Seq(by.timestamp.0);
+                    settled.code()
                 }
-                _ => Settled::Pass(PassReason::NotGuarded).to_bits(),
+                _ => Settled::Pass(PassReason::NotGuarded).code(),
             }
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $first(key: *const $key, syn: *const Syn, mode: u32) -> u32 {
+            let place = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            let (Some(key), Some(syn)) = (unsafe { (copied(key, place), syn.as_ref()) }) else {
+                return Settled::Pass(PassReason::NotGuarded).code();
+            };
+            let mode = Mode::from_number(mode as u16);
+            let settled = settle::first::<$address, _>(&Kernel, key, syn, mode);
+            settled.map_or(Settled::NONE, Settled::code)
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $mode(key: *const $key, service: u32) -> u32 {
+            // SAFETY: as above.
+            let mode = unsafe { key.as_ref() }
+                .and_then(|key| Kernel.policy(key.host)?.mode_for(service as u16));
+            mode.map_or(0, |mode| mode.to_number().into())
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $unpredictable(key: *const $key, sent: u64, other: u64) -> u64 {
+            // SAFETY: as above.
+            match unsafe { key.as_ref() } {
+                Some(key) => settle::unpredictable::<$address, _>(&Kernel, key, [sent, other]),
+                None => 0,
+            }
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $set_previous(key: *const $key, numbers: u64, rest: u64) -> u32 {
+            let place = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            if let Some(key) = unsafe { copied(key, place) } {
+                let previous = Previous::from_words([numbers, rest]);
+                // Without room, a late segment is treated as one of the new incarnation: a risk, not a
+                // failure.
+                let _ = $previous.insert(key, &previous, BPF_ANY.into());
+            }
+            0
         }
 
         /// A function of its own for the verifier and the stack.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $late_offset(key: *const $key, numbers: u64, length: u64) -> u64 {
+        extern "C" fn $late_translation(
+            key: *const $key,
+            numbers: u64,
+            length: u64,
+            by: *mut Translation,
+        ) -> u32 {
             let place = &mut MaybeUninit::uninit();
             // SAFETY: as above.
-            let Some(key) = (unsafe { copied(key, place) }) else {
+            let (Some(key), Some(by)) = (unsafe { (copied(key, place), by.as_mut()) }) else {
                 return 0;
             };
             let segment = Numbers::from_words([numbers, length]);
-            match previous::late_offset::<$address, _>(&Kernel, key, &segment) {
-                Some(offset) => LATE | u64::from(offset.0),
-                None => 0,
+            let late = previous::late_translation::<$address, _>(&Kernel, key, &segment);
+            if let Some(translation) = late {
+                *by = translation;
             }
+            late.is_some().into()
         }
 
         /// A function of its own for the stack. Silent unless user space asked for this level.
@@ -247,7 +331,7 @@ macro_rules! tables {
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $await_answer(key: *const $key, peer_next: u32, options: u32) -> u32 {
+        extern "C" fn $await_answer(key: *const $key, peer_next: u32, options: u64) -> u32 {
             let place = &mut MaybeUninit::uninit();
             // SAFETY: as above.
             if let Some(key) = unsafe { copied(key, place) } {
@@ -268,7 +352,11 @@ tables!(
     PREVIOUS_V4,
     POLICY_V4,
     settle_v4,
-    late_offset_v4,
+    first_v4,
+    mode_v4,
+    unpredictable_v4,
+    set_previous_v4,
+    late_translation_v4,
     await_answer_v4,
     log_rewrite_v4,
     u32::from_be_bytes
@@ -282,7 +370,11 @@ tables!(
     PREVIOUS_V6,
     POLICY_V6,
     settle_v6,
-    late_offset_v6,
+    first_v6,
+    mode_v6,
+    unpredictable_v6,
+    set_previous_v6,
+    late_translation_v6,
     await_answer_v6,
     log_rewrite_v6,
     core::convert::identity

@@ -14,7 +14,8 @@ use isn_common::{
     tcp::{
         options::SynOptions,
         sack::{self, Moved},
-        seq::Offset,
+        seq::{Offset, Seq},
+        timestamps::{self, Move},
     },
 };
 
@@ -111,6 +112,18 @@ impl Packet for TcPacket {
     }
 
     #[inline(always)]
+    fn shift_stamps(&mut self, start: usize, end: usize, to: Move) -> Option<Change> {
+        let options = pack(start as u32, end as u32);
+        let [place, by] = to.to_words();
+        timestamps::change_from_bits(tc_shift_stamps(self.0, options, place, by))
+    }
+
+    #[inline(always)]
+    fn stamp(&self, start: usize, end: usize) -> Option<Seq> {
+        timestamps::value_from_bits(tc_stamp(self.0, start as u32, end as u32))
+    }
+
+    #[inline(always)]
     fn syn_options(&self, start: usize, end: usize) -> SynOptions {
         SynOptions::from_bits(tc_syn_options(self.0, start as u32, end as u32))
     }
@@ -130,7 +143,7 @@ impl Packet for TcPacket {
 /// A function of its own for the verifier.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn tc_syn_options(ctx: *mut __sk_buff, start: u32, end: u32) -> u32 {
+extern "C" fn tc_syn_options(ctx: *mut __sk_buff, start: u32, end: u32) -> u64 {
     SynOptions::read(&TcPacket(ctx), start as usize, end as usize).to_bits()
 }
 
@@ -142,4 +155,23 @@ extern "C" fn tc_sack_to_host(ctx: *mut __sk_buff, options: u64, tcp: u32, offse
     let packet = &mut TcPacket(ctx);
     let (start, end, tcp) = (start as usize, end as usize, tcp as usize);
     Moved::to_bits(sack::to_host(packet, start, end, tcp, Offset(offset)))
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tc_shift_stamps(ctx: *mut __sk_buff, options: u64, place: u64, by: u64) -> u64 {
+    let (start, end) = unpack(options);
+    let packet = &mut TcPacket(ctx);
+    let to = Move::from_words([place, by]);
+    let change = timestamps::shift(packet, start as usize, end as usize, to);
+    timestamps::change_to_bits(change)
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tc_stamp(ctx: *mut __sk_buff, start: u32, end: u32) -> u64 {
+    let value = timestamps::value(&TcPacket(ctx), start as usize, end as usize);
+    timestamps::value_to_bits(value)
 }

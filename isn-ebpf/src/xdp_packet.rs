@@ -3,11 +3,13 @@
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len};
 use isn_common::{
     abi::flow::{pack, unpack},
+    checksum::Change,
     packet::Packet,
     tcp::{
         options::SynOptions,
         sack::{self, Moved},
-        seq::Offset,
+        seq::{Offset, Seq},
+        timestamps::{self, Move},
     },
 };
 
@@ -79,6 +81,18 @@ impl Packet for XdpPacket {
     }
 
     #[inline(always)]
+    fn shift_stamps(&mut self, start: usize, end: usize, to: Move) -> Option<Change> {
+        let options = pack(start as u32, end as u32);
+        let [place, by] = to.to_words();
+        timestamps::change_from_bits(xdp_shift_stamps(self.0, options, place, by))
+    }
+
+    #[inline(always)]
+    fn stamp(&self, start: usize, end: usize) -> Option<Seq> {
+        timestamps::value_from_bits(xdp_stamp(self.0, start as u32, end as u32))
+    }
+
+    #[inline(always)]
     fn syn_options(&self, start: usize, end: usize) -> SynOptions {
         SynOptions::from_bits(xdp_syn_options(self.0, start as u32, end as u32))
     }
@@ -87,7 +101,7 @@ impl Packet for XdpPacket {
 /// A function of its own for the verifier.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn xdp_syn_options(ctx: *mut xdp_md, start: u32, end: u32) -> u32 {
+extern "C" fn xdp_syn_options(ctx: *mut xdp_md, start: u32, end: u32) -> u64 {
     SynOptions::read(&XdpPacket::new(ctx), start as usize, end as usize).to_bits()
 }
 
@@ -99,4 +113,23 @@ extern "C" fn xdp_sack_to_host(ctx: *mut xdp_md, options: u64, tcp: u32, offset:
     let packet = &mut XdpPacket(ctx);
     let (start, end, tcp) = (start as usize, end as usize, tcp as usize);
     Moved::to_bits(sack::to_host(packet, start, end, tcp, Offset(offset)))
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xdp_shift_stamps(ctx: *mut xdp_md, options: u64, place: u64, by: u64) -> u64 {
+    let (start, end) = unpack(options);
+    let packet = &mut XdpPacket(ctx);
+    let to = Move::from_words([place, by]);
+    let change = timestamps::shift(packet, start as usize, end as usize, to);
+    timestamps::change_to_bits(change)
+}
+
+/// A function of its own for the verifier.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xdp_stamp(ctx: *mut xdp_md, start: u32, end: u32) -> u64 {
+    let value = timestamps::value(&XdpPacket(ctx), start as usize, end as usize);
+    timestamps::value_to_bits(value)
 }

@@ -1,6 +1,6 @@
-//! What is remembered of a flow: 32 octets, half a cache line.
+//! What is remembered of a flow: 40 octets, with an IPv4 key less than a cache line.
 //!
-//! Four words of 64 bits, each read and written as one, so that the two numbers in a word always
+//! Five words of 64 bits, each read and written as one, so that the two numbers in a word always
 //! belong together whatever other CPUs do:
 //!
 //! | word | low half | high half | written by |
@@ -8,14 +8,17 @@
 //! | identity | offset | host ISN | an opening, while it holds the claim |
 //! | sent | high-water mark | tick of opening | outbound segments, and an opening |
 //! | received | right edge | peer's next sequence number | inbound segments, and an opening |
+//! | stamps | timestamp offset | latest TSval | an opening; the latest also segments from the host's FIN on |
 //! | life | [`Control`] | tick of the last packet | anyone, by compare-and-exchange |
 
 use crate::{
+    counter::Counter,
     tcp::{
         options::SynOptions,
         seq::{Offset, Seq},
     },
     tick::Tick,
+    translate::Translation,
 };
 
 /// A 64-bit word that several CPUs share. In the kernel it is a piece of a map's value.
@@ -37,6 +40,8 @@ pub struct Flow<W> {
     pub sent: W,
     /// Right edge and the peer's next sequence number.
     pub received: W,
+    /// Timestamp offset and latest TSval.
+    pub stamps: W,
     /// Control bits and tick of the last packet.
     pub life: W,
 }
@@ -51,11 +56,13 @@ pub struct Record {
     pub sent: u64,
     /// Right edge and the peer's next sequence number.
     pub received: u64,
+    /// Timestamp offset and latest TSval.
+    pub stamps: u64,
     /// Control bits and tick of the last packet.
     pub life: u64,
 }
 
-const _: () = assert!(size_of::<Record>() == 32 && align_of::<Record>() == 8);
+const _: () = assert!(size_of::<Record>() == 40 && align_of::<Record>() == 8);
 
 /// Two 32-bit numbers as one word.
 #[must_use]
@@ -77,14 +84,18 @@ impl<W: Word> Flow<W> {
             identity: self.identity.load(),
             sent: self.sent.load(),
             received: self.received.load(),
+            stamps: self.stamps.load(),
             life: self.life.load(),
         }
     }
 
-    /// The offset now.
+    /// What is done to the flow's segments now.
     #[inline(always)]
-    pub fn offset(&self) -> Offset {
-        Offset(unpack(self.identity.load()).0)
+    pub fn translation(&self) -> Translation {
+        Translation {
+            sequence: Offset(unpack(self.identity.load()).0),
+            timestamp: Offset(unpack(self.stamps.load()).0),
+        }
     }
 }
 
@@ -94,6 +105,7 @@ impl Record {
         identity: 0,
         sent: 0,
         received: 0,
+        stamps: 0,
         life: 0,
     };
 
@@ -139,6 +151,28 @@ impl Record {
         Seq(unpack(self.received).1)
     }
 
+    /// Wire minus host, of timestamps.
+    #[must_use]
+    pub const fn timestamp_offset(&self) -> Offset {
+        Offset(unpack(self.stamps).0)
+    }
+
+    /// The latest TSval that the peer was sent, as far as the next opening needs it; meaningful with
+    /// [`Control::STAMPED`].
+    #[must_use]
+    pub const fn latest_stamp(&self) -> Seq {
+        Seq(unpack(self.stamps).1)
+    }
+
+    /// What is done to the flow's segments.
+    #[must_use]
+    pub const fn translation(&self) -> Translation {
+        Translation {
+            sequence: self.offset(),
+            timestamp: self.timestamp_offset(),
+        }
+    }
+
     /// State of the incarnation.
     #[must_use]
     pub const fn control(&self) -> Control {
@@ -156,14 +190,47 @@ impl Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Previous {
-    /// Its offset.
+    /// Its sequence offset.
     pub offset: u32,
     /// Its high-water mark, a wire number.
     pub high_water: u32,
     /// When it was succeeded.
     pub ended: u32,
-    /// Zero.
-    pub padding: u32,
+    /// Its timestamp offset.
+    pub timestamp_offset: u32,
+}
+
+impl Previous {
+    /// As two words, and back: what a BPF function can be given.
+    #[must_use]
+    pub const fn to_words(self) -> [u64; 2] {
+        [
+            pack(self.offset, self.high_water),
+            pack(self.ended, self.timestamp_offset),
+        ]
+    }
+
+    /// The inverse of [`Previous::to_words`].
+    #[must_use]
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        let (offset, high_water) = unpack(words[0]);
+        let (ended, timestamp_offset) = unpack(words[1]);
+        Self {
+            offset,
+            high_water,
+            ended,
+            timestamp_offset,
+        }
+    }
+
+    /// What was done to its segments.
+    #[must_use]
+    pub const fn translation(&self) -> Translation {
+        Translation {
+            sequence: Offset(self.offset),
+            timestamp: Offset(self.timestamp_offset),
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Previous>() == 16);
@@ -203,6 +270,8 @@ impl Control {
     pub const PEER_AUTH: u32 = 1 << 18;
     /// The incarnation before had another offset, which its late segments still need (S14).
     pub const PREVIOUS: u32 = 1 << 19;
+    /// The latest TSval is known.
+    pub const STAMPED: u32 = 1 << 20;
     /// The flow lives in the table of translated flows by now; this entry is a leftover.
     pub const MOVED: u32 = 1 << 30;
     /// A CPU is deciding on a SYN of this flow.
@@ -352,6 +421,19 @@ impl Reason {
         Self::NotGuarded,
         Self::Draining,
     ];
+
+    /// What is counted when an incarnation opens for this reason.
+    #[must_use]
+    pub const fn counter(self) -> Counter {
+        match self {
+            Self::New | Self::Safe | Self::NotGuarded => Counter::SynSafe,
+            Self::Regressed | Self::Resent => Counter::SynRewritten,
+            Self::Observed | Self::Draining => Counter::SynWouldRewrite,
+            Self::TableFull => Counter::TableFull,
+            Self::TcpAuth => Counter::BypassTcpAuth,
+            Self::OneWay => Counter::BypassOneWay,
+        }
+    }
 
     /// Name in JSON and tables.
     #[must_use]

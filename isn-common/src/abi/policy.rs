@@ -36,6 +36,27 @@ pub struct Rule {
 
 const _: () = assert!(size_of::<Policy>() == 64 && size_of::<Rule>() == 8);
 
+impl Mode {
+    /// As it stands in a rule, where 0 is none.
+    #[must_use]
+    pub const fn to_number(self) -> u16 {
+        match self {
+            Self::Observe => Rule::OBSERVE,
+            Self::Monotonic => Rule::MONOTONIC,
+        }
+    }
+
+    /// The inverse of [`Mode::to_number`].
+    #[must_use]
+    pub const fn from_number(number: u16) -> Option<Self> {
+        match number {
+            Rule::OBSERVE => Some(Self::Observe),
+            Rule::MONOTONIC => Some(Self::Monotonic),
+            _ => None,
+        }
+    }
+}
+
 impl Rule {
     /// No rule.
     pub const NONE: Self = Self {
@@ -50,14 +71,10 @@ impl Rule {
     /// A rule for the service ports from `first_port` to `last_port`.
     #[must_use]
     pub const fn new(first_port: u16, last_port: u16, mode: Mode) -> Self {
-        let mode = match mode {
-            Mode::Observe => Self::OBSERVE,
-            Mode::Monotonic => Self::MONOTONIC,
-        };
         Self {
             first_port,
             last_port,
-            mode,
+            mode: mode.to_number(),
             padding: 0,
         }
     }
@@ -65,11 +82,7 @@ impl Rule {
     /// The mode, or `None` if this is not a rule.
     #[must_use]
     pub const fn mode(&self) -> Option<Mode> {
-        match self.mode {
-            Self::OBSERVE => Some(Mode::Observe),
-            Self::MONOTONIC => Some(Mode::Monotonic),
-            _ => None,
-        }
+        Mode::from_number(self.mode)
     }
 }
 

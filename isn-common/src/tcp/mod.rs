@@ -4,3 +4,4 @@ pub mod flags;
 pub mod options;
 pub mod sack;
 pub mod seq;
+pub mod timestamps;

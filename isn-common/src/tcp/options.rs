@@ -1,6 +1,7 @@
 //! Options of the TCP header (RFC 9293 section 3.2): the walk over a SYN's options, once an
 //! incarnation.
 
+use super::{seq::Seq, timestamps};
 use crate::packet::Packet;
 
 /// Longest option area: 15 words of header less the 20 octets that are fixed.
@@ -25,6 +26,10 @@ pub const AUTHENTICATION: u8 = 29;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct SynOptions {
+    /// TSval of the timestamps option (RFC 7323); 0 without one.
+    pub stamp: Seq,
+    /// Whether the timestamps option is present.
+    pub stamped: bool,
     /// Whether the window scale option is present.
     pub scales: bool,
     /// Its shift, 0 to 14 (RFC 7323 section 2.3: more is 14); 0 without the option. Beside the flag
@@ -40,15 +45,24 @@ impl SynOptions {
 
     /// As one number, and back: what a BPF function can return.
     #[must_use]
-    pub const fn to_bits(self) -> u32 {
-        (self.shift as u32) << 8 | (self.authenticated as u32) << 1 | self.scales as u32
+    pub const fn to_bits(self) -> u64 {
+        (self.stamp.0 as u64) << 32
+            | (self.shift as u64) << 8
+            | (self.stamped as u64) << 2
+            | (self.authenticated as u64) << 1
+            | self.scales as u64
     }
 
     /// The inverse of [`SynOptions::to_bits`].
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "masked to 4 bits")]
-    pub const fn from_bits(bits: u32) -> Self {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the upper half, and masked to 4 bits"
+    )]
+    pub const fn from_bits(bits: u64) -> Self {
         Self {
+            stamp: Seq((bits >> 32) as u32),
+            stamped: bits & 4 != 0,
             scales: bits & 1 != 0,
             authenticated: bits & 2 != 0,
             shift: (bits >> 8 & 0xf) as u8,
@@ -78,6 +92,13 @@ impl SynOptions {
                     } else {
                         shift
                     };
+                }
+                (TIMESTAMPS, timestamps::LENGTH) if !found.stamped => {
+                    let Some(stamp) = packet.load(at.wrapping_add(2)) else {
+                        break;
+                    };
+                    found.stamped = true;
+                    found.stamp = Seq(u32::from_be_bytes(stamp));
                 }
                 (MD5_SIGNATURE | AUTHENTICATION, _) => found.authenticated = true,
                 _ => {}
@@ -119,6 +140,8 @@ mod tests {
         for shift in 0..=SynOptions::LARGEST_SHIFT {
             for (scales, authenticated) in [(false, true), (true, false), (true, true)] {
                 let options = SynOptions {
+                    stamp: Seq(0xfeed_beef),
+                    stamped: scales != authenticated,
                     scales,
                     shift,
                     authenticated,

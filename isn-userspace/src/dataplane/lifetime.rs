@@ -24,7 +24,7 @@ const LAST_SEGMENTS: u32 = Tick::in_seconds(2);
 /// What detaching would do to a flow in the table of translated flows.
 #[must_use]
 pub fn life(record: &Record, now: Tick, history: u32) -> Life {
-    if record.offset().0 == 0 || may_be_swept(record, now, history) {
+    if record.translation().is_none() || may_be_swept(record, now, history) {
         return Life::Over;
     }
     match record.control().phase() {
@@ -41,7 +41,7 @@ pub fn may_be_swept(record: &Record, now: Tick, history: u32) -> bool {
     let in_use = matches!(
         record.control().phase(),
         Phase::Established | Phase::Closing
-    ) && record.offset().0 != 0;
+    ) && !record.translation().is_none();
     !in_use && now.since(record.last_seen()) >= history.saturating_mul(2)
 }
 
@@ -71,6 +71,7 @@ mod tests {
             identity: pack(offset, 7),
             sent: pack(0, 0),
             received: 0,
+            stamps: 0,
             life: pack(control, NOW.0 - idle),
         }
     }
@@ -84,6 +85,14 @@ mod tests {
                 assert_eq!(life(&record, NOW, HISTORY), Life::Live);
             }
         }
+    }
+
+    #[test]
+    fn a_timestamp_offset_alone_is_a_translation_too() {
+        let mut record = flow(ESTABLISHED, 0, 9_999);
+        record.stamps = pack(5, 7);
+        assert!(!may_be_swept(&record, NOW, HISTORY));
+        assert_eq!(life(&record, NOW, HISTORY), Life::Live);
     }
 
     #[test]

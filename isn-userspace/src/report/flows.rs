@@ -45,6 +45,7 @@ pub struct FlowLine {
     vlan: Option<VlanText>,
     state: &'static str,
     offset: u32,
+    timestamp_offset: u32,
     host_isn: Option<u32>,
     wire_isn: Option<u32>,
     high_water: Option<u32>,
@@ -66,7 +67,7 @@ enum VlanText {
 pub struct Selection {
     /// Only those of this guarded host.
     pub host: Option<IpAddr>,
-    /// Only those with an offset other than 0.
+    /// Only those whose segments are translated.
     pub translated: bool,
     /// At most this many.
     pub limit: Option<usize>,
@@ -78,7 +79,7 @@ impl FlowsReport {
     pub fn new(instance: &str, mut flows: Vec<Flow>, selection: Selection, now: Tick) -> Self {
         flows.retain(|flow| {
             selection.host.is_none_or(|host| flow.host == host)
-                && (!selection.translated || flow.record.offset().0 != 0)
+                && (!selection.translated || !flow.record.translation().is_none())
         });
         flows.sort_by_key(|flow| {
             (
@@ -116,6 +117,7 @@ impl FlowLine {
             vlan: vlan(flow.vlan),
             state: control.phase().name(),
             offset: record.offset().0,
+            timestamp_offset: record.timestamp_offset().0,
             host_isn: known(record.host_isn().0),
             wire_isn: known(record.wire_isn().0),
             high_water: known(record.high_water().0),
@@ -125,7 +127,7 @@ impl FlowLine {
         }
     }
 
-    fn cells(&self, style: Style) -> [String; 11] {
+    fn cells(&self, style: Style) -> [String; 12] {
         let number = |number: Option<u32>| number.map_or("-".into(), |number| number.to_string());
         let span = |seconds: f64| match style {
             Style::Plain => format!("{seconds:.1}"),
@@ -141,6 +143,7 @@ impl FlowLine {
             },
             self.state.into(),
             self.offset.to_string(),
+            self.timestamp_offset.to_string(),
             number(self.host_isn),
             number(self.wire_isn),
             number(self.high_water),
@@ -162,12 +165,14 @@ fn vlan(vlan: Vlan) -> Option<VlanText> {
 impl Report for FlowsReport {
     fn text(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
         let tagged = self.flows.iter().any(|flow| flow.vlan.is_some());
+        let stamped = self.flows.iter().any(|flow| flow.timestamp_offset != 0);
         let mut listing = Listing::new(&[
             Column::text("host"),
             Column::text("peer"),
             Column::number("vlan").ranked(if tagged { 0 } else { 9 }),
             Column::text("state"),
             Column::number("offset"),
+            Column::number("timestamp_offset").ranked(if stamped { 2 } else { 9 }),
             Column::number("host_isn").ranked(6),
             Column::number("wire_isn").ranked(5),
             Column::number("high_water").ranked(7),

@@ -77,7 +77,7 @@ impl Flow<'_> {
             identity: moved(record.identity),
             sent: moved(record.sent),
             received: moved(record.received),
-            life: record.life,
+            ..*record
         });
         let syn = on_wire(&self.frame(&host_syn(host_isn)));
         self.worlds

@@ -1,5 +1,5 @@
-//! What no packet may ever suffer, checked on each (S9 to S12): only sequence number, acknowledgment, SACK edges and
-//! checksums change; a checksum leaves right exactly if it came right; both directions use one offset, but for late segments of
+//! What no packet may ever suffer, checked on each (S9 to S12): only sequence number, acknowledgment, SACK edges, timestamps
+//! and checksums change; a checksum leaves right exactly if it came right; both directions use one offset, but for late segments of
 //! an incarnation before, which are counted (S14).
 //!
 //! Its own reading of the headers (RFC 791, RFC 8200, RFC 9293, RFC 2018), so that it does not share the data plane's mistakes.
@@ -28,7 +28,9 @@ pub struct Oracle {
 #[derive(Default)]
 struct Offsets {
     current: u32,
-    former: Vec<u32>,
+    /// Of timestamps.
+    stamp: u32,
+    former: Vec<[u32; 2]>,
 }
 
 impl Oracle {
@@ -108,8 +110,19 @@ impl Oracle {
             "this cannot be a late segment of the host"
         );
         match direction {
-            Direction::Outbound if opens => self.open(&found.flow, moved(4)),
-            Direction::Outbound if late => self.former(found, moved(4))?,
+            Direction::Outbound if opens => {
+                let stamps = found.stamps(direction, before);
+                self.open(
+                    &found.flow,
+                    moved(4),
+                    stamps.first().map(|it| self::moved(frames, it.start)),
+                );
+            }
+            Direction::Outbound if late => {
+                let stamps = found.stamps(direction, before);
+                let stamp = stamps.first().map(|it| self::moved(frames, it.start));
+                return self.former(found, moved(4), stamp);
+            }
             Direction::Outbound if moved(4) != 0 => self.current(found, moved(4))?,
             Direction::Inbound if moved(8) != 0 => {
                 self.current(found, 0u32.wrapping_sub(moved(8)))?;
@@ -121,6 +134,15 @@ impl Oracle {
             if change != 0 {
                 self.current(found, change)?;
             }
+        }
+        for range in found.stamps(direction, before) {
+            let change = match direction {
+                Direction::Outbound => self::moved(frames, range.start),
+                Direction::Inbound => moved_back(frames, range.start),
+            };
+            let none = direction == Direction::Inbound && word(before, range.start) == 0;
+            ensure!(!none || change == 0, "a TSecr of 0 stands for none");
+            self.stamp(found, change)?;
         }
         Ok(())
     }
@@ -139,6 +161,12 @@ impl Oracle {
             same_sum("quoted TCP", one, other)?;
         }
         let (frames, segment) = ([before, after], &quoted.segment);
+        for range in quoted.stamps(direction, before) {
+            match direction {
+                Direction::Inbound => self.stamp(segment, moved_back(frames, range.start))?,
+                Direction::Outbound => self.stamp(segment, moved(frames, range.start))?,
+            }
+        }
         match direction {
             Direction::Inbound => self.current(segment, moved_back(frames, segment.at + 4)),
             Direction::Outbound => {
@@ -162,15 +190,28 @@ impl Oracle {
         Ok(())
     }
 
-    fn open(&mut self, flow: &[u8], offset: u32) {
+    /// A SYN left with this offset, and, if it has a timestamp, with that one.
+    fn open(&mut self, flow: &[u8], offset: u32, stamp: Option<u32>) {
         let offsets = self.flows.entry(flow.to_vec()).or_insert_with(|| Offsets {
             current: offset,
+            stamp: stamp.unwrap_or(0),
             former: Vec::new(),
         });
-        if offsets.current != offset {
-            offsets.former.push(offsets.current);
-            offsets.current = offset;
+        let stamp = stamp.unwrap_or(0);
+        if [offsets.current, offsets.stamp] != [offset, stamp] {
+            offsets.former.push([offsets.current, offsets.stamp]);
+            (offsets.current, offsets.stamp) = (offset, stamp);
         }
+    }
+
+    /// A timestamp of the living incarnation: none is moved by anything else, though an echo of 0 is not at all.
+    fn stamp(&self, found: &Found, change: u32) -> Result<()> {
+        let known = self.flows.get(&found.flow).map_or(0, |it| it.stamp);
+        ensure!(
+            change == 0 || change == known,
+            "a timestamp was moved by {change:#x}; the SYN's was by {known:#x}"
+        );
+        Ok(())
     }
 
     fn current(&self, found: &Found, offset: u32) -> Result<()> {
@@ -182,11 +223,13 @@ impl Oracle {
         Ok(())
     }
 
-    fn former(&self, found: &Found, offset: u32) -> Result<()> {
+    fn former(&self, found: &Found, offset: u32, stamp: Option<u32>) -> Result<()> {
         let known = &self.offsets(found)?.former;
         ensure!(
-            known.contains(&offset),
-            "a late segment was translated by {offset:#x}; incarnations before were by {known:#x?}"
+            known
+                .iter()
+                .any(|[known, moved]| *known == offset && stamp.is_none_or(|stamp| stamp == *moved)),
+            "a late segment was translated by {offset:#x}, its timestamp by {stamp:#x?}; incarnations before were by {known:#x?}"
         );
         Ok(())
     }

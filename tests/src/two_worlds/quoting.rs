@@ -52,6 +52,19 @@ impl Quoted {
         }
     }
 
+    /// Where each quoted number of the host's clock lies, in an error that travels in this direction.
+    #[must_use]
+    pub fn stamps(&self, direction: Direction, frame: &[u8]) -> Vec<Range<usize>> {
+        if self.segment.header <= 20 {
+            return Vec::new();
+        }
+        let quoted = match direction {
+            Direction::Inbound => Direction::Outbound,
+            Direction::Outbound => Direction::Inbound,
+        };
+        self.segment.stamps(quoted, frame)
+    }
+
     /// The octets that may change in an error that travels in this direction.
     #[must_use]
     pub fn permitted(&self, direction: Direction, frame: &[u8]) -> Vec<Range<usize>> {
@@ -65,6 +78,7 @@ impl Quoted {
             }
             Direction::Outbound => return Vec::new(),
         };
+        ranges.extend(self.stamps(direction, frame));
         if self.shows_checksum() {
             ranges.push(at + 16..at + 18);
         }

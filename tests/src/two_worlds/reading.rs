@@ -1,4 +1,4 @@
-//! The oracle's own reading of headers (RFC 791, RFC 8200, RFC 9293, RFC 2018): not the data plane's, whose mistakes it must
+//! The oracle's own reading of headers (RFC 791, RFC 8200, RFC 9293, RFC 2018, RFC 7323): not the data plane's, whose mistakes it must
 //! not share.
 
 use std::ops::Range;
@@ -23,20 +23,52 @@ impl Found {
     pub fn permitted(&self, direction: Direction, frame: &[u8]) -> Vec<Range<usize>> {
         let checksum = self.at + 16..self.at + 18;
         match direction {
-            Direction::Outbound => vec![self.at + 4..self.at + 8, checksum],
+            Direction::Outbound => {
+                let mut ranges = self.stamps(direction, frame);
+                ranges.extend([self.at + 4..self.at + 8, checksum]);
+                ranges
+            }
             Direction::Inbound if frame[self.at + 13] & 0x10 == 0 => Vec::new(),
             Direction::Inbound => {
                 let mut ranges = self.edges(frame);
+                ranges.extend(self.stamps(direction, frame));
                 ranges.extend([self.at + 8..self.at + 12, checksum]);
                 ranges
             }
         }
     }
 
+    /// Where each number of the host's clock lies: TSval of the host, TSecr of the peer.
+    #[must_use]
+    pub fn stamps(&self, direction: Direction, frame: &[u8]) -> Vec<Range<usize>> {
+        let field = match direction {
+            Direction::Outbound => 2,
+            Direction::Inbound => 6,
+        };
+        let mut stamps = Vec::new();
+        self.each_option(frame, |kind, at, length| {
+            if kind == 8 && length == 10 {
+                stamps.push(at + field..at + field + 4);
+            }
+        });
+        stamps
+    }
+
     /// Where each SACK edge lies.
     #[must_use]
     pub fn edges(&self, frame: &[u8]) -> Vec<Range<usize>> {
         let mut edges = Vec::new();
+        self.each_option(frame, |kind, at, length| {
+            if kind == 5 && length % 8 == 2 {
+                let blocks = at + 2..at + length;
+                edges.extend(blocks.step_by(4).map(|edge| edge..edge + 4));
+            }
+        });
+        edges
+    }
+
+    /// Kind, offset in the frame and length of each option, up to the first that is malformed.
+    fn each_option(&self, frame: &[u8], mut each: impl FnMut(u8, usize, usize)) {
         let options = &frame[self.at + 20..self.at + self.header];
         let mut at = 0;
         while at < options.len() && options[at] != 0 {
@@ -47,17 +79,9 @@ impl Found {
                 }
                 _ => break,
             };
-            if options[at] == 5 && length % 8 == 2 {
-                let first = self.at + 20 + at + 2;
-                edges.extend(
-                    (first..first + length - 2)
-                        .step_by(4)
-                        .map(|edge| edge..edge + 4),
-                );
-            }
+            each(options[at], self.at + 20 + at, length);
             at += length;
         }
-        edges
     }
 
     /// The one's complement sum of what the checksum covers in this frame, not folded; without the addresses and lengths,

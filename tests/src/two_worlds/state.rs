@@ -198,7 +198,7 @@ pub fn memory_state(memory: &Memory, other: &State) -> (State, usize) {
 pub fn parts(record: &Record) -> String {
     let control = record.control();
     format!(
-        "{:?} ({:?}), control {:#x}, host ISN {}, offset {}, high-water mark {}, right edge {}, peer's next {}, opened {}, seen {}",
+        "{:?} ({:?}), control {:#x}, host ISN {}, offset {}, high-water mark {}, right edge {}, peer's next {}, timestamp offset {}, latest TSval {}, opened {}, seen {}",
         control.phase(),
         control.reason(),
         control.0,
@@ -207,6 +207,8 @@ pub fn parts(record: &Record) -> String {
         record.high_water().0,
         record.right_edge().0,
         record.peer_next().0,
+        record.timestamp_offset().0,
+        record.latest_stamp().0,
         record.opened().0,
         record.last_seen().0,
     )

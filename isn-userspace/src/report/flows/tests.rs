@@ -17,6 +17,7 @@ fn flow(last: u8, offset: u32, idle: u32, control: Control) -> Flow {
             identity: pack(offset, 1_000),
             sent: pack(1_001_u32.wrapping_add(offset), NOW.0 - 100),
             received: 0,
+            stamps: pack(offset / 2, 0),
             life: pack(control.0, NOW.0 - idle),
         },
     }
@@ -64,12 +65,14 @@ fn json_has_the_keys_of_the_contract_and_unsigned_numbers() {
             "peer_port",
             "reason",
             "state",
+            "timestamp_offset",
             "vlan",
             "wire_isn"
         ]
     );
     assert_eq!(first["host"], "192.0.2.2");
     assert_eq!(first["offset"], u32::MAX);
+    assert_eq!(first["timestamp_offset"], u32::MAX / 2);
     assert_eq!(first["host_isn"], 1_000);
     assert_eq!(first["wire_isn"], 999);
     assert_eq!(first["high_water"], 1_000);
