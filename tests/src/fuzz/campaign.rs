@@ -184,7 +184,8 @@ pub const fn episode_seed(campaign: u64, number: u64) -> u64 {
 }
 
 /// Makes an episode that failed as short as it can be.
-fn pursue(arena: &mut Arena, seed: u64, episode: Episode, failure: Failure) -> Result<Find> {
+fn pursue(arena: &mut Arena, seed: u64, mut episode: Episode, failure: Failure) -> Result<Find> {
+    episode.tick = Some(failure.tick);
     let shrunk = shrink_find(arena, &episode)?;
     Ok(Find {
         seed,
@@ -196,24 +197,13 @@ fn pursue(arena: &mut Arena, seed: u64, episode: Episode, failure: Failure) -> R
 
 /// The shortest episode found that fails as this one does; `None` if this one does not fail again.
 pub fn shrink_find(arena: &mut Arena, episode: &Episode) -> Result<Option<(Episode, Failure)>> {
-    let mut trouble = None;
-    let mut fails = |arena: &mut Arena, it: &Episode| {
-        !it.is_a_matter_of_moments()
-            && (0..ATTEMPTS).any(|_| match arena.play(it, Look::AtTheEnd) {
-                Ok(outcome) => outcome.is_err(),
-                Err(error) => {
-                    trouble.get_or_insert(error);
-                    false
-                }
-            })
+    if let Some(short) = shrink_by(arena, episode, in_memory)? {
+        let failure = in_memory(arena, &short)?;
+        return Ok(failure.map(|failure| (short, failure)));
+    }
+    let Some(mut short) = shrink_by(arena, episode, in_kernel)? else {
+        return Ok(None);
     };
-    if !fails(arena, episode) {
-        return trouble.map_or(Ok(None), Err);
-    }
-    let mut short = shrink(episode, |it| fails(arena, it));
-    if let Some(error) = trouble {
-        return Err(error);
-    }
     for _ in 0..ATTEMPTS * ATTEMPTS {
         if let Err(failure) = arena.examine(&short)? {
             short.tick = Some(failure.tick);
@@ -221,4 +211,43 @@ pub fn shrink_find(arena: &mut Arena, episode: &Episode) -> Result<Option<(Episo
         }
     }
     Ok(None)
+}
+
+/// How an episode fails, if it does.
+type Trial = fn(&mut Arena, &Episode) -> Result<Option<Failure>>;
+
+/// In memory, with the jumps of the tick that it bears.
+fn in_memory(arena: &mut Arena, episode: &Episode) -> Result<Option<Failure>> {
+    let Some(tick) = episode.tick else {
+        return Ok(None);
+    };
+    Ok(arena.play(episode, Look::InMemory(tick))?.err())
+}
+
+/// In all worlds, with whatever jumps.
+fn in_kernel(arena: &mut Arena, episode: &Episode) -> Result<Option<Failure>> {
+    for _ in 0..ATTEMPTS {
+        if let Err(failure) = arena.play(episode, Look::AtTheEnd)? {
+            return Ok(Some(failure));
+        }
+    }
+    Ok(None)
+}
+
+fn shrink_by(arena: &mut Arena, episode: &Episode, trial: Trial) -> Result<Option<Episode>> {
+    let mut trouble = None;
+    let mut fails = |it: &Episode| {
+        if it.is_a_matter_of_moments() || trouble.is_some() {
+            return false;
+        }
+        trial(arena, it).map_or_else(
+            |error| {
+                trouble = Some(error);
+                false
+            },
+            |failure| failure.is_some(),
+        )
+    };
+    let short = fails(episode).then(|| shrink(episode, &mut fails));
+    trouble.map_or(Ok(short), Err)
 }

@@ -40,7 +40,7 @@ impl Generator {
         let cut = |carrier: &Carrier| Rc::new(Stencil::of(carrier));
         Self {
             stencils: carriers().iter().map(cut).collect(),
-            regressing_clocks: false,
+            regressing_clocks: true,
         }
     }
 

@@ -118,8 +118,20 @@ const NOT_UNDERSTOOD: [&str; 9] = [
 /// The reasons that say that headers contradict each other.
 const CONTRADICTORY: usize = 2;
 
+/// Two names that fit: with an offset of timestamps alone, a segment without any is translated by nothing; a later fragment of an
+/// ICMP message is both. The data plane's, the model's.
+const BOTH_FIT: [(&str, &str); 4] = [
+    ("pass_fragment", "pass_icmp_fragment"),
+    ("packets_translated_in", "pass_nothing_to_translate"),
+    ("packets_translated_out", "pass_nothing_to_translate"),
+    ("icmp_translated", "pass_icmp"),
+];
+
 /// Which of several faults is named depends on the order in which headers are read, of which no rule speaks.
 fn is_as_good(counted: &str, judged: &str) -> bool {
+    if BOTH_FIT.contains(&(counted, judged)) {
+        return true;
+    }
     let place = |reason| NOT_UNDERSTOOD.iter().position(|it| *it == reason);
     match (place(counted), place(judged)) {
         (Some(one), Some(other)) => one.min(other) < CONTRADICTORY,

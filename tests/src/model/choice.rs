@@ -28,10 +28,12 @@ pub struct Choice {
     pub stamp: Number,
     /// Event counter of the decision.
     pub event: &'static str,
-    /// Event counters that the rules leave open.
-    pub open: &'static [&'static str],
     /// A place was needed, and there was none.
     pub no_room: bool,
+    /// Whether the peer will take the SYN for a retransmission of the half-open one before (case 6 with an offset).
+    pub resent: bool,
+    /// Whether its `TSval` is older than the latest.
+    pub regressed: bool,
 }
 
 const UNMOVED: Number = Number::Moved(0);
@@ -42,8 +44,9 @@ impl Choice {
             sequence: UNMOVED,
             stamp: UNMOVED,
             event,
-            open: &[],
             no_room: false,
+            resent: false,
+            regressed: false,
         }
     }
 
@@ -66,13 +69,12 @@ impl Choice {
             },
             Case::Unsafe => Self::untranslated("syn_would_rewrite"),
         };
-        if is_regressed(case, flow, syn) {
-            choice.open = &["syn_safe", "syn_rewritten", "syn_would_rewrite"];
-        }
+        choice.regressed = is_regressed(case, flow, syn);
         choice.stamp = stamp(case, flow, syn, may);
         if choice.is_translation() && !flow.placed && given.full {
             return Self {
                 no_room: true,
+                regressed: choice.regressed,
                 ..Self::untranslated("table_full")
             };
         }
@@ -81,6 +83,12 @@ impl Choice {
 
     fn is_translation(&self) -> bool {
         self.sequence != UNMOVED || self.stamp != UNMOVED
+    }
+
+    /// Whether its `TSval` leaves newer than it came.
+    #[must_use]
+    pub fn is_repaired(&self) -> bool {
+        self.regressed && self.stamp != UNMOVED
     }
 
     /// The translation, given the numbers that left; the rule they break if they do.
@@ -117,11 +125,9 @@ fn again(flow: &Flow, syn: &Syn, may: bool) -> Choice {
     if flow.translation.sequence == 0 && !may {
         return Choice::untranslated("syn_would_rewrite");
     }
-    if by == 0 {
-        return Choice::untranslated("syn_safe");
-    }
     Choice {
         sequence: Number::Moved(by),
+        resent: true,
         ..Choice::untranslated("syn_rewritten")
     }
 }

@@ -106,12 +106,17 @@ impl Model {
         let choice = Choice::of(case, &before, syn, given);
         if choice.no_room && self.given.drop_when_full {
             let judged = sight.dropped("dropped_table_full", "S18: there is no room")?;
-            return Ok(counted(judged, given.mode, choice.event));
+            return Ok(counted_opening(judged, given.mode, &choice));
         }
         let translation = choice
             .settle(&before, syn, left_numbers(sight, segment))
             .map_err(|rule| out_of_bounds(sight, segment, &before, rule))?;
-        let flow = opening::incarnation(&before, syn, Some(case), translation, sight.now);
+        // Without an offset, nothing joins another ISN with the half-open one before.
+        let opens_as = match case {
+            Case::Again if !choice.resent => Case::Safe,
+            case => case,
+        };
+        let flow = opening::incarnation(&before, syn, Some(opens_as), translation, sight.now);
         if flow.placed && !before.placed {
             self.placed[family(&segment.key)] += 1;
         }
@@ -120,9 +125,8 @@ impl Model {
             Case::Unguarded => UNGUARDED_ANY_MORE,
             _ => unmoved(translation),
         };
-        let mut judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
-        judged.open = choice.open;
-        Ok(counted(judged, given.mode, choice.event))
+        let judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
+        Ok(counted_opening(judged, given.mode, &choice))
     }
 }
 
@@ -162,6 +166,14 @@ const fn rule(case: Case) -> &'static str {
         Case::OneWay => "S7: after an incarnation seen one way, no offset",
         Case::Unsafe => "S2: an unsafe SYN is moved beyond the right edge",
     }
+}
+
+/// Counts a SYN that begins an incarnation.
+fn counted_opening(judged: Judgement, mode: Option<Mode>, choice: &Choice) -> Judgement {
+    let mut judged = counted(judged, mode, choice.event);
+    judged.event("paws_risk", u64::from(choice.regressed));
+    judged.event("paws_repaired", u64::from(choice.is_repaired()));
+    judged
 }
 
 /// Counts a SYN of the host, if that is guarded.
