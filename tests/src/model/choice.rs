@@ -34,6 +34,8 @@ pub struct Choice {
     pub resent: bool,
     /// Whether its `TSval` is older than the latest.
     pub regressed: bool,
+    /// Whether that was mended.
+    pub repaired: bool,
 }
 
 const UNMOVED: Number = Number::Moved(0);
@@ -47,6 +49,7 @@ impl Choice {
             no_room: false,
             resent: false,
             regressed: false,
+            repaired: false,
         }
     }
 
@@ -70,7 +73,10 @@ impl Choice {
             Case::Unsafe => Self::untranslated("syn_would_rewrite"),
         };
         choice.regressed = is_regressed(case, flow, syn);
-        choice.stamp = stamp(case, flow, syn, may);
+        // S7: what is seen in one direction only is left alone; that nobody answered a half-open flow does not make it so.
+        let one_way = case != Case::Again && !flow.marks.peer_seen;
+        choice.repaired = choice.regressed && may && !one_way;
+        choice.stamp = stamp(case, flow, syn, choice.repaired);
         if choice.is_translation() && !flow.placed && given.full {
             return Self {
                 no_room: true,
@@ -83,12 +89,6 @@ impl Choice {
 
     fn is_translation(&self) -> bool {
         self.sequence != UNMOVED || self.stamp != UNMOVED
-    }
-
-    /// Whether its `TSval` leaves newer than it came.
-    #[must_use]
-    pub fn is_repaired(&self) -> bool {
-        self.regressed && self.stamp != UNMOVED
     }
 
     /// The translation, given the numbers that left; the rule they break if they do.
@@ -148,14 +148,12 @@ fn is_regressed(case: Case, flow: &Flow, syn: &Syn) -> bool {
     !syn.answers && waits && ahead(stamp.wrapping_add(kept(case, flow)), latest) < 0
 }
 
-fn stamp(case: Case, flow: &Flow, syn: &Syn, may: bool) -> Number {
-    // S7: what is seen in one direction only is left alone; that nobody answered a half-open flow does not make it so.
-    let one_way = case != Case::Again && !flow.marks.peer_seen;
+fn stamp(case: Case, flow: &Flow, syn: &Syn, repaired: bool) -> Number {
     match (syn.stamp, flow.latest_stamp) {
-        _ if !may || one_way || !is_regressed(case, flow, syn) => Number::Moved(kept(case, flow)),
-        (Some(stamp), Some(latest)) if case == Case::Again => {
+        (Some(stamp), Some(latest)) if repaired && case == Case::Again => {
             Number::Moved(latest.wrapping_sub(stamp))
         }
-        _ => Number::Jumps,
+        _ if repaired => Number::Jumps,
+        _ => Number::Moved(kept(case, flow)),
     }
 }

@@ -172,7 +172,7 @@ const fn rule(case: Case) -> &'static str {
 fn counted_opening(judged: Judgement, mode: Option<Mode>, choice: &Choice) -> Judgement {
     let mut judged = counted(judged, mode, choice.event);
     judged.event("paws_risk", u64::from(choice.regressed));
-    judged.event("paws_repaired", u64::from(choice.is_repaired()));
+    judged.event("paws_repaired", u64::from(choice.repaired));
     judged
 }
 
