@@ -66,9 +66,9 @@ impl Shell {
         self.target.join("release").join(name)
     }
 
-    /// A program that the fuzzer's profile builds.
-    pub fn fuzz_program(&self, name: &str) -> PathBuf {
-        self.target.join("fuzz").join(name)
+    /// A program that the ordinary profile builds.
+    pub fn debug_program(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
     }
 
     /// Where the search path has this program.
