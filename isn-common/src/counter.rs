@@ -70,6 +70,8 @@ counters! {
     PawsRepaired = "paws_repaired", Event;
     /// SYNs left alone because TCP-MD5 or TCP-AO signs them.
     BypassTcpAuth = "bypass_tcp_auth", Event;
+    /// Segments translated although TCP-MD5 or TCP-AO signs them, which their connection's SYN did not: whoever checks the signature refuses them.
+    SignedTranslated = "signed_translated", Event;
     /// Unsafe SYNs left alone because the previous connection was seen in one direction only.
     BypassOneWay = "bypass_one_way", Event;
     /// Connections for which the table of translated flows had no room.

@@ -12,6 +12,7 @@ use crate::{
     previous::Numbers,
     segment::{Family, Segment},
     settle::Settled,
+    tcp::options,
     translate::{self, Translation},
     verdict::{DropReason, PassReason, Verdict},
     world::{Tables, World},
@@ -149,7 +150,11 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
             return send(packet, segment, by);
         }
         note_outbound(packet, world, &flow, &record, segment);
-        return send(packet, segment, record.translation());
+        let by = record.translation();
+        if !by.is_none() {
+            count_signed(packet, world, segment);
+        }
+        return send(packet, segment, by);
     }
     if let Some(flow) = world.history(key) {
         note_outbound(packet, world, &flow, &flow.record(), segment);
@@ -191,6 +196,16 @@ fn send<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -> Verdic
     match translate::outbound(packet, segment, by) {
         Some(()) => Verdict::TranslatedOut,
         None => Verdict::Drop(DropReason::Untranslatable),
+    }
+}
+
+/// Counts a signature that no SYN has announced (S7): the translation breaks it, which must not go
+/// unnoticed.
+#[inline(always)]
+fn count_signed<P: Packet, W: World>(packet: &P, world: &W, segment: &Segment) {
+    let (start, end) = (segment.options_at(), segment.payload_at);
+    if !options::are_plain(packet, start, end) && packet.syn_options(start, end).authenticated {
+        world.count(Counter::SignedTranslated, 1);
     }
 }
 
@@ -241,6 +256,7 @@ fn receive<P: Packet, W: World>(
     if !segment.flags.ack() || none {
         return Verdict::Pass(PassReason::NothingToTranslate);
     }
+    count_signed(packet, world, segment);
     match translate::inbound(packet, segment, by) {
         Some(edges) => {
             if edges != 0 {
@@ -290,7 +306,12 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
 ) -> Verdict {
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
     match world.settle(key, Syn::read(segment, options)) {
-        Settled::Known(by) => send(packet, segment, by),
+        Settled::Known(by) => {
+            if options.authenticated && !by.is_none() {
+                world.count(Counter::SignedTranslated, 1);
+            }
+            send(packet, segment, by)
+        }
         Settled::Rewritten(by) => {
             let wire = segment.sequence.to_wire(by.sequence);
             world.rewrote(key, segment.sequence, wire);

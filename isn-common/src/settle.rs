@@ -41,8 +41,6 @@ impl Settled {
     const DROP_CONTENDED: u32 = 3;
     const PASS_NOT_GUARDED: u32 = 4;
     const PASS_ODD_ADDRESS: u32 = 5;
-    /// What [`Settled::code`] never gives.
-    pub const NONE: u32 = 6;
 
     /// As a number, beside the translation: what a BPF function can return.
     #[must_use]
@@ -119,7 +117,7 @@ fn attempt<A: Address, W: Tables<A>>(
     let translated = world.translated(key);
     let is_translated = translated.is_some();
     let Some(flow) = translated.or_else(|| world.history(key)) else {
-        return world.first(key, syn, around.mode);
+        return first(world, key, syn, around.mode);
     };
     let Some(life) = claim(&*flow) else {
         return Some(Settled::Drop(DropReason::Contended));
@@ -153,7 +151,7 @@ fn attempt<A: Address, W: Tables<A>>(
 
 /// The first SYN of a flow of which nothing is remembered. `None` if another CPU was faster.
 #[inline(always)]
-pub fn first<A: Address, W: Tables<A>>(
+fn first<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     syn: &Syn,

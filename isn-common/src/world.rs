@@ -76,11 +76,6 @@ pub trait Tables<A: Address>: World + Sized {
         settle::settle(self, key, &syn)
     }
 
-    /// [`settle::first`]. A world may do this in a function of its own.
-    fn first(&self, key: &A::Key, syn: &Syn, mode: Option<Mode>) -> Option<Settled> {
-        settle::first(self, key, syn, mode)
-    }
-
     /// [`settle::unpredictable`]. A world may do this in a function of its own.
     fn unpredictable(&self, key: &A::Key, marks: [u64; 2]) -> u64 {
         settle::unpredictable(self, key, marks)

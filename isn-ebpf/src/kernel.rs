@@ -129,7 +129,7 @@ unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T> {
 
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $previous:ident, $policy:ident,
-     $settle:ident, $first:ident, $mode:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
+     $settle:ident, $mode:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
@@ -167,15 +167,6 @@ macro_rules! tables {
             #[inline(always)]
             fn policy(&self, host: $address) -> Option<&Policy> {
                 $policy.get(Key::new($bits, host))
-            }
-
-            #[inline(always)]
-            fn first(&self, key: &$key, syn: &Syn, mode: Option<Mode>) -> Option<Settled> {
-                let mode = mode.map_or(0, |mode| mode.to_number().into());
-                match $first(key, syn, mode) {
-                    Settled::NONE => None,
-                    code => Some(Settled::from_code(code, Translation::NONE)),
-                }
             }
 
             #[inline(always)]
@@ -234,20 +225,6 @@ macro_rules! tables {
                 }
                 _ => Settled::Pass(PassReason::NotGuarded).code(),
             }
-        }
-
-        /// A function of its own for the stack.
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $first(key: *const $key, syn: *const Syn, mode: u32) -> u32 {
-            let place = &mut MaybeUninit::uninit();
-            // SAFETY: as above.
-            let (Some(key), Some(syn)) = (unsafe { (copied(key, place), syn.as_ref()) }) else {
-                return Settled::Pass(PassReason::NotGuarded).code();
-            };
-            let mode = Mode::from_number(mode as u16);
-            let settled = settle::first::<$address, _>(&Kernel, key, syn, mode);
-            settled.map_or(Settled::NONE, Settled::code)
         }
 
         /// A function of its own for the stack.
@@ -352,7 +329,6 @@ tables!(
     PREVIOUS_V4,
     POLICY_V4,
     settle_v4,
-    first_v4,
     mode_v4,
     unpredictable_v4,
     set_previous_v4,
@@ -370,7 +346,6 @@ tables!(
     PREVIOUS_V6,
     POLICY_V6,
     settle_v6,
-    first_v6,
     mode_v6,
     unpredictable_v6,
     set_previous_v6,

@@ -6,6 +6,9 @@ use crate::{packet::Packet, verdict::PassReason};
 const SHORTEST: usize = 20;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
+/// What the length field can say. Segments that the kernel has joined, or will cut apart, may be longer
+/// at TC (BIG TCP): the field is then 0.
+const LONGEST: u32 = 0xffff;
 const AUTHENTICATION_HEADER: u8 = 51;
 
 /// The parts of an IPv4 header that matter here.
@@ -42,6 +45,11 @@ pub fn read<const PROTOCOL: u8, P: Packet>(packet: &P, at: usize) -> Result<Ipv4
         .wrapping_sub(u32::try_from(at).unwrap_or(u32::MAX));
     #[allow(clippy::cast_possible_truncation, reason = "at most 60")]
     let header = header_length as u32;
+    let total = if total == 0 && in_frame > LONGEST {
+        in_frame
+    } else {
+        total
+    };
     if total < header {
         return Err(PassReason::BadHeader);
     }

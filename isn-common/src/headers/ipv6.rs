@@ -14,6 +14,9 @@ const MOST_EXTENSIONS: usize = 6;
 /// Fragment offset of a fragment header, in units of 8 octets (RFC 8200 section 4.5).
 const FRAGMENT_OFFSET: u16 = 0xfff8;
 const MORE_FRAGMENTS: u16 = 1;
+/// What the length field can say; as in IPv4, segments may be longer at TC, and the field is then 0
+/// (RFC 2675).
+const LONGEST: u32 = 0xffff;
 
 /// The parts of an IPv6 header that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,11 @@ pub fn read<const PROTOCOL: u8, P: Packet>(packet: &P, at: usize) -> Result<Ipv6
     let in_frame = packet
         .length()
         .wrapping_sub(u32::try_from(first).unwrap_or(u32::MAX));
+    let payload = if payload == 0 && in_frame > LONGEST {
+        in_frame
+    } else {
+        payload
+    };
     if payload > in_frame {
         return Err(PassReason::Truncated);
     }

@@ -22,6 +22,17 @@ pub const MD5_SIGNATURE: u8 = 19;
 /// TCP Authentication Option (RFC 5925).
 pub const AUTHENTICATION: u8 = 29;
 
+/// NOP NOP TIMESTAMPS 10: how nearly every stack fills its options (RFC 7323 appendix A).
+const PADDED_TIMESTAMPS: [u8; 4] = [NOP, NOP, TIMESTAMPS, 10];
+
+/// Whether the options from `start` up to `end` are those of nearly every segment: none, or padded
+/// timestamps and nothing else. Spares the walk.
+#[inline(always)]
+pub fn are_plain<P: Packet>(packet: &P, start: usize, end: usize) -> bool {
+    let length = end.wrapping_sub(start);
+    length == 0 || length == 12 && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS)
+}
+
 /// What the options of a SYN settle for the incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]

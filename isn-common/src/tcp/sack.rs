@@ -5,7 +5,7 @@
 //! it; the checksum then sees each edge with its octets swapped.
 
 use super::{
-    options::{LONGEST, SACK, option_at},
+    options::{LONGEST, SACK, are_plain, option_at},
     seq::{Offset, Seq},
 };
 use crate::{checksum::Change, packet::Packet};
@@ -18,8 +18,6 @@ const MOST_BLOCKS: usize = 4;
 const MOST_OPTIONS: usize = 4;
 /// Octets of an option with one block.
 const SHORTEST: usize = 10;
-/// NOP NOP TIMESTAMPS 10: how nearly every stack begins its options (RFC 7323 appendix A).
-const PADDED_TIMESTAMPS: [u8; 4] = [1, 1, 8, 10];
 
 /// A SACK option that lies wholly within the header.
 #[derive(Clone, Copy)]
@@ -75,12 +73,10 @@ impl Moved {
     }
 }
 
-/// Whether the options from `start` up to `end` may hold a SACK option: there is room for one, and
-/// they are not just the timestamps that nearly every segment carries.
+/// Whether the options from `start` up to `end` may hold a SACK option.
 #[inline(always)]
 pub fn may_hold<P: Packet>(packet: &P, start: usize, end: usize) -> bool {
-    let length = end.wrapping_sub(start);
-    length >= SHORTEST && !(length == 12 && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS))
+    end.wrapping_sub(start) >= SHORTEST && !are_plain(packet, start, end)
 }
 
 /// Takes `offset` from every edge of every SACK option from `start` up to `end`, in the segment
