@@ -144,6 +144,9 @@ impl Conversation {
             options.nops(rng.usize(..4));
             options.sack(&self.blocks(draft, rng));
         }
+        if !syn && rng.u8(..60) == 0 {
+            options.raw(&[29, 4, 1, 1]);
+        }
         if rng.u8(..40) == 0 {
             options.raw(&[rng.u8(..), rng.u8(..12), rng.u8(..), 0]);
         }

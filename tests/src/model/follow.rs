@@ -1,7 +1,7 @@
 //! Segments of known flows, and SYNs of the peer: noted, translated, and compared with what left (S9, S14, S15).
 
 use super::{
-    Flow, Model, Outcome,
+    Flow, Judgement, Model, Outcome, Translation,
     guard::{is_odd, mode_for},
     host,
     judge::{Judged, Sight, unmoved},
@@ -40,7 +40,9 @@ impl Model {
         host::follow(flow, segment, stamp, sight.now);
         let translation = flow.translation;
         let rule = "S9, S10: the host's number is translated, and nothing else changes";
-        self.translated_out(sight, segment, translation, unmoved(translation), rule)
+        let judged =
+            self.translated_out(sight, segment, translation, unmoved(translation), rule)?;
+        Ok(noting_signature(judged, sight, segment, translation))
     }
 
     pub(super) fn peer_segment(&mut self, sight: &Sight, segment: &Segment) -> Judged {
@@ -63,7 +65,11 @@ impl Model {
         let unmoved = unmoved(translation);
         let mut judged = self.compared(sight, done.any, Outcome::TranslatedIn, unmoved, rule)?;
         judged.event("sack_edges_translated", done.edges);
-        Ok(judged)
+        let flags = segment.flags;
+        if !flags.ack() || (flags.rst() && segment.acknowledgment == 0) {
+            return Ok(judged);
+        }
+        Ok(noting_signature(judged, sight, segment, translation))
     }
 
     /// A SYN of the peer on a flow of which nothing is known.
@@ -85,4 +91,16 @@ impl Model {
         judged.event("history_inserted", 1);
         Ok(judged)
     }
+}
+
+/// S7: a signature that no SYN has announced is broken by the translation, and counted.
+pub(super) fn noting_signature(
+    mut judged: Judgement,
+    sight: &Sight,
+    segment: &Segment,
+    translation: Translation,
+) -> Judgement {
+    let broken = !translation.is_none() && segment.options(sight.frame).signed();
+    judged.event("signed_translated", u64::from(broken));
+    judged
 }

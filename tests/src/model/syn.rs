@@ -6,6 +6,7 @@ use super::{
     Disagreement, Flow, Judgement, Key, Mode, Model,
     choice::Choice,
     family,
+    follow::noting_signature,
     guard::{is_odd, mode_for},
     judge::{Judged, Sight, unmoved},
     judgement::Reasons,
@@ -63,6 +64,7 @@ impl Model {
         let rule = "S5, S6: this SYN leaves with the translation that its flow has";
         let unmoved = unmoved(translation);
         let judged = self.translated_out(sight, segment, translation, unmoved, rule)?;
+        let judged = noting_signature(judged, sight, segment, translation);
         Ok(counted(judged, mode, event))
     }
 
