@@ -46,7 +46,7 @@ use crate::{
 
 /// Room in the tables: few translated flows, so that they get full.
 pub(super) const ROOM: Room = Room {
-    translated: 4,
+    translated: 2,
     history: 2048,
 };
 /// An episode is played again so often at most because the clock moved on.

@@ -136,7 +136,12 @@ impl Author {
         let error = if self.chance(10) { self.rng.u16(..) } else { 0 };
         let checksum = sum(&[], u32::from(right) + u32::from(error));
         message[2..4].copy_from_slice(&checksum.to_be_bytes());
-        let mut error = Packet::new(direction, stencil.frame(direction, part, &message));
+        let mut frame = stencil.frame(direction, part, &message);
+        if stencil.is_v4 && self.chance(25) {
+            // More fragments, or an offset; nobody here looks at the header's own checksum.
+            frame[stencil.network_at + 6] = self.rng.choice([0x20, 0x01]).unwrap_or(0x20);
+        }
+        let mut error = Packet::new(direction, frame);
         error.stripped = stencil.stripped;
         let quoted_at = headers + 8;
         let moves = quoted(&packet, datagram.start..end, quoted_at, tcp_at, headers + 2);

@@ -143,6 +143,13 @@ impl Conversation {
         } else if draft.flags & ACK != 0 && rng.u8(..4) == 0 {
             options.nops(rng.usize(..4));
             options.sack(&self.blocks(draft, rng));
+            if rng.u8(..8) == 0 {
+                options.nops(rng.usize(..2));
+                options.sack(&self.blocks(draft, rng)[..1]);
+            }
+        }
+        if self.timed && rng.u8(..40) == 0 {
+            self.time(&mut options, draft, rng);
         }
         if !syn && rng.u8(..60) == 0 {
             options.raw(&[29, 4, 1, 1]);
