@@ -39,8 +39,8 @@ struct TestRun {
 #[repr(C)]
 #[derive(Default)]
 struct Batch {
-    in_batch: u64,
-    out_batch: u64,
+    from: u64,
+    to: u64,
     keys: u64,
     values: u64,
     count: u32,
@@ -97,8 +97,8 @@ pub fn take_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> Result<Vec<(K, V)>> {
     loop {
         let mut next = 0u32;
         let mut attributes = Batch {
-            in_batch: if first { 0 } else { &raw const position as u64 },
-            out_batch: &raw mut next as u64,
+            from: if first { 0 } else { &raw const position as u64 },
+            to: &raw mut next as u64,
             keys: keys.as_mut_ptr() as u64,
             values: values.as_mut_ptr() as u64,
             count: u32::try_from(MOST)?,

@@ -1,6 +1,10 @@
 //! The Internet checksum of frames that are made here (RFC 1071).
 
 /// The one's complement sum of octets and of what was summed before, folded.
+///
+/// # Panics
+///
+/// Never.
 #[must_use]
 pub fn sum(octets: &[u8], before: u32) -> u16 {
     let mut pairs = octets.chunks_exact(2);

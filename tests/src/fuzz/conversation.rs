@@ -142,10 +142,10 @@ impl Conversation {
             oddities(&mut options, rng);
         } else if draft.flags & ACK != 0 && rng.u8(..4) == 0 {
             options.nops(rng.usize(..4));
-            options.sack(&self.blocks(draft, rng));
+            options.sack(&Self::blocks(draft, rng));
             if rng.u8(..8) == 0 {
                 options.nops(rng.usize(..2));
-                options.sack(&self.blocks(draft, rng)[..1]);
+                options.sack(&Self::blocks(draft, rng)[..1]);
             }
         }
         if self.timed && rng.u8(..40) == 0 {
@@ -164,6 +164,7 @@ impl Conversation {
         let has_echo = draft.flags & ACK != 0 || rng.u8(..8) == 0;
         let host = |space| Number::of(space, self.label, self.clocks[0]);
         let peer = Number::fixed(self.clocks[1]);
+        let has_echo = has_echo && rng.u8(..30) != 0;
         let nothing = Number::fixed(0);
         let (value, echo) = match draft.direction {
             Outbound => (host(Space::HostTime), peer),
@@ -173,7 +174,7 @@ impl Conversation {
     }
 
     /// One to four blocks of what the other end has said: mostly behind what is acknowledged, sometimes D-SACK, sometimes anything.
-    fn blocks(&self, draft: &Draft, rng: &mut Rng) -> Vec<(Number, Number)> {
+    fn blocks(draft: &Draft, rng: &mut Rng) -> Vec<(Number, Number)> {
         let base = draft.acknowledgment;
         (0..rng.usize(1..5))
             .map(|_| {

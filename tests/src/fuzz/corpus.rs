@@ -1,6 +1,7 @@
 //! Episodes that failed once, and those that show what an episode is: kept in `tests/corpus`, and played for ever.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -56,7 +57,7 @@ pub fn write(file: &Path, episode: &Episode, find: &Find) -> Result<()> {
         .map_or(&find.failure, |(_, failure)| failure);
     let mut text = format!("# seed {}\n", find.seed);
     for line in failure.to_string().lines() {
-        text += &format!("# {line}\n");
+        let _ = writeln!(text, "# {line}");
     }
     text += &episode.annotated(&failure.verdicts);
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))

@@ -158,6 +158,10 @@ impl Draft {
     }
 
     /// Numbers that it occupies.
+    ///
+    /// # Panics
+    ///
+    /// If it is longer than 4 GiB.
     #[must_use]
     pub fn length(&self) -> u32 {
         let flags = u32::from(self.flags & 1) + u32::from(self.flags >> 1 & 1);

@@ -182,3 +182,49 @@ impl Episode {
             .any(|(at, first)| times[at..].iter().any(|later| counts(later - first)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use isn_common::flow::Direction;
+
+    use super::*;
+
+    fn after(waits: &[u32]) -> Episode {
+        let packet = || Step::Packet(Packet::new(Direction::Outbound, vec![0; 14]));
+        let waits = waits.iter().flat_map(|it| [Step::Wait(*it), packet()]);
+        Episode {
+            tick: None,
+            steps: std::iter::once(packet()).chain(waits).collect(),
+        }
+    }
+
+    #[test]
+    fn ages_at_a_limit_are_a_matter_of_moments() {
+        assert!(after(&[240]).is_a_matter_of_moments());
+        assert!(after(&[60, 179]).is_a_matter_of_moments());
+        assert!(after(&[10, 60, 60]).is_a_matter_of_moments());
+        assert!(!after(&[60, 178]).is_a_matter_of_moments());
+        assert!(!after(&[]).is_a_matter_of_moments());
+    }
+
+    #[test]
+    fn another_horizon_is_another_limit() {
+        let mut episode = after(&[30]);
+        assert!(!episode.is_a_matter_of_moments());
+        episode.steps.push(Step::Settings(Instance {
+            history: 30,
+            ..Instance::default()
+        }));
+        assert!(episode.is_a_matter_of_moments());
+    }
+
+    #[test]
+    fn the_prefixes_are_those_of_the_tests_hosts() {
+        assert_eq!(Guarded::Hosts4.v4(), Some(([192, 0, 2, 0], 24)));
+        let (hosts, bits) = Guarded::Hosts6.v6().unwrap();
+        assert_eq!((&hosts[..6], bits), (&HOST6[..6], 48));
+        for guarded in Guarded::ALL {
+            assert_ne!(guarded.v4().is_some(), guarded.v6().is_some());
+        }
+    }
+}

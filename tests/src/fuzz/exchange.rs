@@ -147,6 +147,20 @@ impl Author {
         self.say(it, &ack);
     }
 
+    /// A late segment of the peer, and a host that knows nothing of it any more (RFC 9293 section 3.10.7.1).
+    pub fn knock(&mut self, it: &mut Conversation) {
+        let flags = if self.chance(3) { SYN } else { ACK };
+        let late = it.peer_says(flags, &mut self.rng);
+        self.aside(it, &late);
+        let mut answer = it.host_says(RST, &mut self.rng);
+        if late.flags & ACK == 0 || self.chance(4) {
+            answer.flags |= ACK;
+            answer.sequence = Number::fixed(0);
+            answer.acknowledgment = late.sequence.plus(late.length());
+        }
+        self.aside(it, &answer);
+    }
+
     fn reset(&mut self, it: &mut Conversation, direction: Direction) {
         let flags = if self.rng.bool() { RST } else { RST | ACK };
         let mut reset = self.says(it, direction, flags);

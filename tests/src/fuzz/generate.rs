@@ -110,6 +110,7 @@ impl Author {
             return self.disturb(it);
         }
         match it.stage {
+            Stage::Closed if it.label != 0 && self.chance(8) => self.knock(it),
             Stage::Closed => self.open(it),
             Stage::HalfOpen => match self.rng.u8(..4) {
                 0 => self.exchange(it),
@@ -164,5 +165,55 @@ impl Author {
         };
         let prefix = self.rng.choice(Guarded::ALL).unwrap_or(Guarded::Hosts4);
         self.steps.push(Step::Policy(prefix, rules));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::two_worlds::reading::locate;
+
+    #[test]
+    fn a_seed_gives_one_episode() {
+        let generator = Generator::new();
+        assert_eq!(generator.episode(7), generator.episode(7));
+        assert_ne!(generator.episode(7), generator.episode(8));
+    }
+
+    #[test]
+    fn episodes_survive_being_written_down() {
+        let generator = Generator::new();
+        for seed in 0..200 {
+            let episode = generator.episode(seed);
+            let text = episode.to_string();
+            assert_eq!(Episode::parse(&text).unwrap(), episode, "{text}");
+            let annotated = Episode::parse(&episode.annotated(&[])).unwrap();
+            assert_eq!(annotated, episode);
+        }
+    }
+
+    #[test]
+    fn no_episode_is_a_matter_of_moments() {
+        let generator = Generator::new();
+        let any = (0..500).any(|seed| generator.episode(seed).is_a_matter_of_moments());
+        assert!(!any);
+    }
+
+    #[test]
+    fn most_packets_hold_a_whole_segment_with_options() {
+        let generator = Generator::new();
+        let steps = (0..100).flat_map(|seed| generator.episode(seed).steps);
+        let packets: Vec<_> = steps
+            .filter_map(|step| match step {
+                Step::Packet(packet) => Some(packet),
+                _ => None,
+            })
+            .collect();
+        let found = packets
+            .iter()
+            .filter_map(|it| locate(it.direction, &it.octets));
+        let headers: Vec<usize> = found.map(|found| found.header).collect();
+        assert!(headers.len() * 2 > packets.len());
+        assert!(headers.iter().filter(|header| **header > 20).count() * 2 > headers.len());
     }
 }

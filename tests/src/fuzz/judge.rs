@@ -83,10 +83,10 @@ impl Judge {
             .model
             .judge(self.now, direction, &came.octets, came.stripped_tag, left);
         let judgement = judged.map_err(|it| anyhow!("{:?}, {it}", stepped.verdict))?;
-        let counter = stepped.verdict.counter().name();
+        let outcome = stepped.verdict.counter().name();
         ensure!(
-            judgement.permits(counter) || is_as_good(counter, judgement.outcome.counter()),
-            "counted as {counter}; the model: {}",
+            judgement.permits(outcome) || is_as_good(outcome, judgement.outcome.counter()),
+            "counted as {outcome}; the model: {}",
             judgement.outcome.counter()
         );
         for event in Counter::ALL.iter().filter(|it| it.kind() == Kind::Event) {
@@ -95,7 +95,7 @@ impl Judge {
             if let Some(expected) = judgement.expects(name) {
                 ensure!(
                     counted == expected,
-                    "{counter}: {name} moved by {counted}; the model: by {expected}"
+                    "{outcome}: {name} moved by {counted}; the model: by {expected}"
                 );
             }
         }

@@ -21,6 +21,7 @@ pub mod judge;
 pub mod mutate;
 mod opening;
 pub mod relocation;
+pub mod seeds;
 pub mod shrink;
 pub mod stencil;
 pub mod text;

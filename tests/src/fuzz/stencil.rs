@@ -127,11 +127,11 @@ fn shapes(carrier: &Carrier, direction: Direction) -> [Shape; 5] {
     ]
 }
 
-fn shape(carrier: &Carrier, mut frame: Vec<u8>, carried: usize) -> Shape {
+fn shape(carrier: &Carrier, mut frame: Vec<u8>, octets: usize) -> Shape {
     frame.truncate(frame.len() - carrier.trailer.len());
-    let payload = frame.split_off(frame.len() - carried);
+    let payload = frame.split_off(frame.len() - octets);
     // With the right checksum all is 0xffff together: what the payload lacks is the pseudo header, whose length is taken out.
-    let length = u32::try_from(carried).expect("frames are short");
+    let length = u32::try_from(octets).expect("frames are short");
     let pseudo = u32::from(!sum(&payload, 0)) + 0xffff - length;
     Shape {
         headers: frame,
@@ -154,5 +154,43 @@ pub(super) fn fit_length(frame: &mut [u8], network_at: usize, is_v4: bool) {
         frame[network_at + 10..network_at + 12].fill(0);
         let right = !sum(&frame[header], 0);
         frame[network_at + 10..network_at + 12].copy_from_slice(&right.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isn_common::flow::Direction::{Inbound, Outbound};
+
+    use super::*;
+    use crate::{
+        fuzz::{
+            carriers::carriers,
+            draft::{Draft, Number},
+        },
+        packet_builder::{SYN, segment},
+    };
+
+    #[test]
+    fn frames_are_those_of_the_packet_builder() {
+        for carrier in carriers() {
+            let stencil = Stencil::of(&carrier);
+            for direction in [Outbound, Inbound] {
+                let (sequence, acknowledgment) = (0xfedc_ba98, 0x0123_4567);
+                let number = Number::fixed;
+                let mut draft =
+                    Draft::new(direction, SYN, number(sequence), number(acknowledgment));
+                draft.options.raw(&[2, 4, 5, 0xb4, 3, 3, 7]);
+                let tcp = segment(direction, SYN, sequence, acknowledgment)
+                    .raw_options(&[2, 4, 5, 0xb4, 3, 3, 7]);
+                let ports = [carrier.host_port, carrier.peer_port];
+                let packet = draft.packet(&stencil, ports);
+                assert_eq!(packet.octets, carrier.frame(&tcp), "{}", carrier.name);
+                assert_eq!(packet.stripped, carrier.stripped);
+                let piece = draft.fragment(&stencil, ports, Some(16));
+                assert_eq!(piece.octets, carrier.first_fragment(&tcp, 16));
+                let piece = draft.fragment(&stencil, ports, None);
+                assert_eq!(piece.octets, carrier.last_fragment(&tcp, 8));
+            }
+        }
     }
 }

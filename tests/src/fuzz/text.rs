@@ -68,7 +68,7 @@ impl fmt::Display for Step {
             }
             Self::Policy(guarded, rules) => {
                 write!(f, "policy {}", guarded.name())?;
-                rules.iter().try_for_each(|rule| write_rule(f, rule))
+                rules.iter().try_for_each(|rule| write_rule(f, *rule))
             }
             Self::Wait(seconds) => write!(f, "wait {seconds}"),
             Self::Packet(packet) => write!(f, "{packet}"),
@@ -76,7 +76,7 @@ impl fmt::Display for Step {
     }
 }
 
-fn write_rule(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
+fn write_rule(f: &mut fmt::Formatter<'_>, rule: Rule) -> fmt::Result {
     let mode = MODES.iter().find(|(_, mode)| rule.mode() == Some(*mode));
     let mode = mode.map_or("none", |(name, _)| name);
     write!(f, " {}-{}={mode}", rule.first_port, rule.last_port)

@@ -32,10 +32,8 @@ pub struct Choice {
     pub no_room: bool,
     /// Whether the peer will take the SYN for a retransmission of the half-open one before (case 6 with an offset).
     pub resent: bool,
-    /// Whether its `TSval` is older than the latest.
-    pub regressed: bool,
-    /// Whether that was mended.
-    pub repaired: bool,
+    /// Whether its `TSval` is older than the latest, and if so, whether that is mended.
+    pub regressed: Option<bool>,
 }
 
 const UNMOVED: Number = Number::Moved(0);
@@ -48,8 +46,7 @@ impl Choice {
             event,
             no_room: false,
             resent: false,
-            regressed: false,
-            repaired: false,
+            regressed: None,
         }
     }
 
@@ -72,15 +69,14 @@ impl Choice {
             },
             Case::Unsafe => Self::untranslated("syn_would_rewrite"),
         };
-        choice.regressed = is_regressed(case, flow, syn);
         // S7: what is seen in one direction only is left alone; that nobody answered a half-open flow does not make it so.
         let one_way = case != Case::Again && !flow.marks.peer_seen;
-        choice.repaired = choice.regressed && may && !one_way;
-        choice.stamp = stamp(case, flow, syn, choice.repaired);
+        choice.regressed = is_regressed(case, flow, syn).then_some(may && !one_way);
+        choice.stamp = stamp(case, flow, syn, choice.regressed == Some(true));
         if choice.is_translation() && !flow.placed && given.full {
             return Self {
                 no_room: true,
-                regressed: choice.regressed,
+                regressed: choice.regressed.map(|_| false),
                 ..Self::untranslated("table_full")
             };
         }

@@ -173,8 +173,8 @@ const fn rule(case: Case) -> &'static str {
 /// Counts a SYN that begins an incarnation.
 fn counted_opening(judged: Judgement, mode: Option<Mode>, choice: &Choice) -> Judgement {
     let mut judged = counted(judged, mode, choice.event);
-    judged.event("paws_risk", u64::from(choice.regressed));
-    judged.event("paws_repaired", u64::from(choice.repaired));
+    judged.event("paws_risk", u64::from(choice.regressed.is_some()));
+    judged.event("paws_repaired", u64::from(choice.regressed == Some(true)));
     judged
 }
 

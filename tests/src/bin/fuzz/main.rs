@@ -78,19 +78,16 @@ fn keep(find: &Find) -> Result<()> {
         "\nfound by the episode of seed {}: {}\n",
         find.seed, find.failure
     );
-    let episode = match &find.shrunk {
-        Some((episode, failure)) => {
-            println!(
-                "shrunk to {} steps: {failure}\n{}",
-                episode.steps.len(),
-                episode.annotated(&failure.verdicts)
-            );
-            episode
-        }
-        None => {
-            eprintln!("it did not fail again: its jumps were others; it is kept as it was");
-            &find.episode
-        }
+    let episode = if let Some((episode, failure)) = &find.shrunk {
+        println!(
+            "shrunk to {} steps: {failure}\n{}",
+            episode.steps.len(),
+            episode.annotated(&failure.verdicts)
+        );
+        episode
+    } else {
+        eprintln!("it did not fail again: its jumps were others; it is kept as it was");
+        &find.episode
     };
     let file = corpus::directory().join(format!("found-{}.episode", find.seed));
     corpus::write(&file, episode, find)?;
