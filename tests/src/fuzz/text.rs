@@ -102,8 +102,10 @@ impl fmt::Display for Packet {
             let space = SPACES.iter().find(|(_, space)| *space == relocation.space);
             let space = space.map_or("", |(name, _)| name);
             write!(f, " {space}{}@{}", relocation.label, relocation.at)?;
-            for sum in relocation.sums.iter().filter(|sum| **sum != 0) {
-                write!(f, ":{sum}")?;
+            match relocation.sums {
+                [0, 0] => {}
+                [inner, 0] => write!(f, ":{inner}")?,
+                [inner, outer] => write!(f, ":{inner}:{outer}")?,
             }
         }
         Ok(())
@@ -320,8 +322,8 @@ mod tests {
             policy host6 80-80=observe 0-65535=monotonic\n\
             policy hosts4\n\
             wait 60\n\
-            out 020000*12.0800ff vlan=0x2064 mark=3@38,58 h2@38:50\n\
-            in 0102 W3@42:50 w3@62:50 W3@80:92:36\n";
+            out 0200*13.0800ff vlan=0x2064 mark=3@38,58 h2@38:50\n\
+            in 0102 W3@42:50 w3@62:50 W3@80:92:36 W3@7:0:36 h1@9\n";
         let episode = Episode::parse(text).unwrap();
         assert_eq!(episode.to_string(), text);
         let Step::Packet(packet) = &episode.steps[4] else {
