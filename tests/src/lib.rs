@@ -13,6 +13,7 @@ pub mod chosen_isn;
 pub mod comparison;
 pub mod expected_counters;
 pub mod family;
+pub mod fuzz;
 pub mod gateway;
 pub mod model;
 pub mod namespace;

@@ -23,6 +23,8 @@ pub enum Verb {
     Check,
     /// Run the tests; groups `kernel` and `net` need root
     Test(Test),
+    /// Random packets through kernel, memory and model until they differ or Ctrl-C; needs root
+    Fuzz(Fuzz),
     /// A host with a regressing ISN, without and with isnguard: about a minute, needs root
     Demo(Demo),
 }
@@ -77,6 +79,22 @@ impl fmt::Display for Group {
             Self::All => "all",
         })
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Fuzz {
+    /// Where the random numbers begin; without it, anywhere
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// End after so many packets
+    #[arg(long, value_name = "N")]
+    pub packets: Option<u64>,
+    /// End after this time
+    #[arg(long, value_name = "N")]
+    pub minutes: Option<u64>,
+    /// Play this episode instead, and make it as short as it can be if it fails
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "packets", "minutes"])]
+    pub replay: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +171,11 @@ mod tests {
         assert_eq!(kind("xtask test everything"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask demo --hook xpd"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask demo --pcap"), ErrorKind::InvalidValue);
+        assert_eq!(kind("xtask fuzz --seed x"), ErrorKind::ValueValidation);
+        assert_eq!(
+            kind("xtask fuzz --replay f --seed 1"),
+            ErrorKind::ArgumentConflict
+        );
         assert_eq!(kind("xtask build extra"), ErrorKind::UnknownArgument);
         assert_eq!(kind("xtask polish"), ErrorKind::InvalidSubcommand);
     }

@@ -66,6 +66,11 @@ impl Shell {
         self.target.join("release").join(name)
     }
 
+    /// A program that the ordinary profile builds.
+    pub fn debug_program(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
+    }
+
     /// Where the search path has this program.
     pub fn find(&self, program: &str) -> Option<PathBuf> {
         which::which_in(program, Some(&self.path), &self.workspace).ok()

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod demo;
+mod fuzz;
 mod setup;
 mod test;
 
@@ -18,6 +19,7 @@ pub fn perform(verb: Verb) -> Result<()> {
         Verb::Build(build) => build::perform(&shell, &build),
         Verb::Check => check::perform(&shell),
         Verb::Test(test) => test::perform(&shell, &test),
+        Verb::Fuzz(fuzz) => fuzz::perform(&shell, &fuzz),
         Verb::Demo(demo) => demo::perform(&shell, &demo),
     }
 }
@@ -54,7 +56,7 @@ fn run_parts(shell: &Shell, parts: &[Part]) -> Result<()> {
 /// What to say where only root will do.
 fn needs_root(verb: &str) -> String {
     format!(
-        "`cargo xtask {verb}` needs root: it makes network namespaces and loads BPF programs.\n  Run it as root or, \
+        "`cargo xtask {verb}` needs root: it makes network namespaces or loads BPF programs.\n  Run it as root or, \
          to keep your own toolchains: sudo -E env \"PATH=$PATH\" \"HOME=$HOME\" cargo xtask {verb}"
     )
 }

@@ -28,10 +28,12 @@ pub struct Choice {
     pub stamp: Number,
     /// Event counter of the decision.
     pub event: &'static str,
-    /// Event counters that the rules leave open.
-    pub open: &'static [&'static str],
     /// A place was needed, and there was none.
     pub no_room: bool,
+    /// Whether the peer will take the SYN for a retransmission of the half-open one before (case 6 with an offset).
+    pub resent: bool,
+    /// Whether its `TSval` is older than the latest, and if so, whether that is mended.
+    pub regressed: Option<bool>,
 }
 
 const UNMOVED: Number = Number::Moved(0);
@@ -42,8 +44,9 @@ impl Choice {
             sequence: UNMOVED,
             stamp: UNMOVED,
             event,
-            open: &[],
             no_room: false,
+            resent: false,
+            regressed: None,
         }
     }
 
@@ -66,13 +69,14 @@ impl Choice {
             },
             Case::Unsafe => Self::untranslated("syn_would_rewrite"),
         };
-        if is_regressed(case, flow, syn) {
-            choice.open = &["syn_safe", "syn_rewritten", "syn_would_rewrite"];
-        }
-        choice.stamp = stamp(case, flow, syn, may);
+        // S7: what is seen in one direction only is left alone; that nobody answered a half-open flow does not make it so.
+        let one_way = case != Case::Again && !flow.marks.peer_seen;
+        choice.regressed = is_regressed(case, flow, syn).then_some(may && !one_way);
+        choice.stamp = stamp(case, flow, syn, choice.regressed == Some(true));
         if choice.is_translation() && !flow.placed && given.full {
             return Self {
                 no_room: true,
+                regressed: choice.regressed.map(|_| false),
                 ..Self::untranslated("table_full")
             };
         }
@@ -117,11 +121,9 @@ fn again(flow: &Flow, syn: &Syn, may: bool) -> Choice {
     if flow.translation.sequence == 0 && !may {
         return Choice::untranslated("syn_would_rewrite");
     }
-    if by == 0 {
-        return Choice::untranslated("syn_safe");
-    }
     Choice {
         sequence: Number::Moved(by),
+        resent: true,
         ..Choice::untranslated("syn_rewritten")
     }
 }
@@ -142,14 +144,12 @@ fn is_regressed(case: Case, flow: &Flow, syn: &Syn) -> bool {
     !syn.answers && waits && ahead(stamp.wrapping_add(kept(case, flow)), latest) < 0
 }
 
-fn stamp(case: Case, flow: &Flow, syn: &Syn, may: bool) -> Number {
-    // S7: what is seen in one direction only is left alone; that nobody answered a half-open flow does not make it so.
-    let one_way = case != Case::Again && !flow.marks.peer_seen;
+fn stamp(case: Case, flow: &Flow, syn: &Syn, repaired: bool) -> Number {
     match (syn.stamp, flow.latest_stamp) {
-        _ if !may || one_way || !is_regressed(case, flow, syn) => Number::Moved(kept(case, flow)),
-        (Some(stamp), Some(latest)) if case == Case::Again => {
+        (Some(stamp), Some(latest)) if repaired && case == Case::Again => {
             Number::Moved(latest.wrapping_sub(stamp))
         }
-        _ => Number::Jumps,
+        _ if repaired => Number::Jumps,
+        _ => Number::Moved(kept(case, flow)),
     }
 }

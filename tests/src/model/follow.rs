@@ -1,10 +1,10 @@
 //! Segments of known flows, and SYNs of the peer: noted, translated, and compared with what left (S9, S14, S15).
 
 use super::{
-    Flow, Model, Outcome,
+    Flow, Judgement, Model, Outcome, Translation,
     guard::{is_odd, mode_for},
     host,
-    judge::{Judged, OFFSET_ZERO, Sight, unmoved},
+    judge::{Judged, Sight, unmoved},
     judgement::Reasons,
     late, peer,
     segment::Segment,
@@ -16,6 +16,8 @@ const LATE_UNMOVED: Reasons = &[
     "pass_nothing_to_translate",
     "packets_translated_out",
 ];
+/// The flow is followed from the next packet on.
+const NEW_ENTRY: Reasons = &["pass_no_flow"];
 const PEER_UNGUARDED: Reasons = &["pass_no_flow", "pass_not_guarded"];
 const PEER_ODD: Reasons = &["pass_odd_address", "pass_no_flow", "pass_not_guarded"];
 
@@ -38,7 +40,9 @@ impl Model {
         host::follow(flow, segment, stamp, sight.now);
         let translation = flow.translation;
         let rule = "S9, S10: the host's number is translated, and nothing else changes";
-        self.translated_out(sight, segment, translation, unmoved(translation), rule)
+        let judged =
+            self.translated_out(sight, segment, translation, unmoved(translation), rule)?;
+        Ok(noting_signature(judged, sight, segment, translation))
     }
 
     pub(super) fn peer_segment(&mut self, sight: &Sight, segment: &Segment) -> Judged {
@@ -61,7 +65,11 @@ impl Model {
         let unmoved = unmoved(translation);
         let mut judged = self.compared(sight, done.any, Outcome::TranslatedIn, unmoved, rule)?;
         judged.event("sack_edges_translated", done.edges);
-        Ok(judged)
+        let flags = segment.flags;
+        if !flags.ack() || (flags.rst() && segment.acknowledgment == 0) {
+            return Ok(judged);
+        }
+        Ok(noting_signature(judged, sight, segment, translation))
     }
 
     /// A SYN of the peer on a flow of which nothing is known.
@@ -79,8 +87,20 @@ impl Model {
         peer::note_syn(&mut flow, segment, &segment.options(sight.frame), sight.now);
         peer::follow(&mut flow, segment, sight.now);
         self.flows.insert(key, flow);
-        let mut judged = sight.unchanged(OFFSET_ZERO, rule)?;
+        let mut judged = sight.unchanged(NEW_ENTRY, rule)?;
         judged.event("history_inserted", 1);
         Ok(judged)
     }
+}
+
+/// S7: a signature that no SYN has announced is broken by the translation, and counted.
+pub(super) fn noting_signature(
+    mut judged: Judgement,
+    sight: &Sight,
+    segment: &Segment,
+    translation: Translation,
+) -> Judgement {
+    let broken = !translation.is_none() && segment.options(sight.frame).signed();
+    judged.event("signed_translated", u64::from(broken));
+    judged
 }

@@ -54,7 +54,8 @@ pub fn follow(flow: &mut Flow, segment: &Segment, stamp: Option<u32>, now: Durat
             flow.peer_next = segment.acknowledgment;
         }
     }
-    if flow.marks.host_fin && current && !flags.rst() {
+    // Without a timestamp on the SYN, none counts.
+    if flow.latest_stamp.is_some() && flow.marks.host_fin && current && !flags.rst() {
         note_stamp(flow, stamp);
     }
     flow.last_packet = now;

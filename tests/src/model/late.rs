@@ -12,7 +12,7 @@ use super::{
 const LIFETIME: Duration = Duration::from_mins(2);
 const REACH: i64 = 1 << 26;
 const PEER_REACH: i64 = 1 << 23;
-const OPENING_REACH: i64 = 65_535;
+const OPENING_REACH: u32 = 65_535;
 
 /// The translation of the incarnation before, if the segment is one of its.
 #[must_use]
@@ -52,6 +52,7 @@ fn is_living(flow: &Flow, segment: &Segment, previous_high: u32) -> bool {
         flags.ack() && (-REACH..=PEER_REACH).contains(&acknowledged)
     } else {
         let end = wire.wrapping_add(segment.length());
-        flow.marks.passive && ahead(end, flow.high) <= OPENING_REACH
+        // It lies ahead, if only by the signed distance that its beginning has.
+        flow.marks.passive && end.wrapping_sub(flow.high) <= OPENING_REACH
     }
 }

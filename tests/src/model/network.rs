@@ -55,7 +55,10 @@ const MOST_EXTENSIONS: usize = 6;
 
 /// Reads a frame; the reasons why it passes if it is no packet that can be looked into.
 pub fn read(frame: &[u8], stripped: Option<u16>) -> Result<Packet, Reasons> {
-    let mut vlans = [stripped.map(identifier), None];
+    let mut vlans = [None; 2];
+    if let Some(tag) = stripped {
+        enter(&mut vlans, tag);
+    }
     let mut at = 12;
     let mut tags = usize::from(stripped.is_some());
     loop {
@@ -63,7 +66,7 @@ pub fn read(frame: &[u8], stripped: Option<u16>) -> Result<Packet, Reasons> {
         match ethertype {
             0x8100 | 0x88a8 | 0x9100 if tags == 2 => return Err(&["pass_vlan_depth"]),
             0x8100 | 0x88a8 | 0x9100 => {
-                vlans[tags] = Some(identifier(word(frame, at + 2).ok_or(SHORT)?));
+                enter(&mut vlans, word(frame, at + 2).ok_or(SHORT)?);
                 tags += 1;
                 at += 4;
             }
@@ -74,8 +77,12 @@ pub fn read(frame: &[u8], stripped: Option<u16>) -> Result<Packet, Reasons> {
     }
 }
 
-const fn identifier(tag: u16) -> u16 {
-    tag & 0x0fff
+/// Adds a tag's VLAN; identifier 0 names none (IEEE 802.1Q, priority tags).
+fn enter(vlans: &mut Vlans, tag: u16) {
+    let identifier = Some(tag & 0x0fff).filter(|identifier| *identifier != 0);
+    if let Some(free) = vlans.iter_mut().find(|vlan| vlan.is_none()) {
+        *free = identifier;
+    }
 }
 
 /// Two octets as a number.

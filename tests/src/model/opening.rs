@@ -175,7 +175,10 @@ fn previous(
     translation: Translation,
     since: Duration,
 ) -> Option<Previous> {
-    let told = !matches!(case, None | Some(Case::Forgotten | Case::Again));
+    if case == Some(Case::Again) {
+        return before.previous;
+    }
+    let told = !matches!(case, None | Some(Case::Forgotten));
     (told && before.translation != translation).then_some(Previous {
         translation: before.translation,
         high: before.high,

@@ -6,6 +6,7 @@ use super::{
     Disagreement, Flow, Judgement, Key, Mode, Model,
     choice::Choice,
     family,
+    follow::noting_signature,
     guard::{is_odd, mode_for},
     judge::{Judged, Sight, unmoved},
     judgement::Reasons,
@@ -63,6 +64,7 @@ impl Model {
         let rule = "S5, S6: this SYN leaves with the translation that its flow has";
         let unmoved = unmoved(translation);
         let judged = self.translated_out(sight, segment, translation, unmoved, rule)?;
+        let judged = noting_signature(judged, sight, segment, translation);
         Ok(counted(judged, mode, event))
     }
 
@@ -106,12 +108,17 @@ impl Model {
         let choice = Choice::of(case, &before, syn, given);
         if choice.no_room && self.given.drop_when_full {
             let judged = sight.dropped("dropped_table_full", "S18: there is no room")?;
-            return Ok(counted(judged, given.mode, choice.event));
+            return Ok(counted_opening(judged, given.mode, &choice));
         }
         let translation = choice
             .settle(&before, syn, left_numbers(sight, segment))
             .map_err(|rule| out_of_bounds(sight, segment, &before, rule))?;
-        let flow = opening::incarnation(&before, syn, Some(case), translation, sight.now);
+        // Without an offset, nothing joins another ISN with the half-open one before.
+        let opens_as = match case {
+            Case::Again if !choice.resent => Case::Safe,
+            case => case,
+        };
+        let flow = opening::incarnation(&before, syn, Some(opens_as), translation, sight.now);
         if flow.placed && !before.placed {
             self.placed[family(&segment.key)] += 1;
         }
@@ -120,9 +127,8 @@ impl Model {
             Case::Unguarded => UNGUARDED_ANY_MORE,
             _ => unmoved(translation),
         };
-        let mut judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
-        judged.open = choice.open;
-        Ok(counted(judged, given.mode, choice.event))
+        let judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
+        Ok(counted_opening(judged, given.mode, &choice))
     }
 }
 
@@ -164,15 +170,21 @@ const fn rule(case: Case) -> &'static str {
     }
 }
 
-/// Counts a SYN of the host; whether one counts as a guarded host's that is not guarded any more, nothing says.
+/// Counts a SYN that begins an incarnation.
+fn counted_opening(judged: Judgement, mode: Option<Mode>, choice: &Choice) -> Judgement {
+    let mut judged = counted(judged, mode, choice.event);
+    judged.event("paws_risk", u64::from(choice.regressed.is_some()));
+    judged.event("paws_repaired", u64::from(choice.regressed == Some(true)));
+    judged
+}
+
+/// Counts a SYN of the host, if that is guarded.
 fn counted(mut judged: Judgement, mode: Option<Mode>, event: &'static str) -> Judgement {
     if mode.is_some() {
         judged.event("syn_seen", 1);
-    } else {
-        judged.open = &["syn_seen"];
-    }
-    if !event.is_empty() {
-        judged.event(event, 1);
+        if !event.is_empty() {
+            judged.event(event, 1);
+        }
     }
     judged
 }

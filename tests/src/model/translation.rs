@@ -40,22 +40,23 @@ pub fn inbound(frame: &mut [u8], segment: &Segment, translation: Translation) ->
     })
 }
 
-/// Moves the acknowledgment, the SACK edges and the `TSecr` of a header with ACK by `sign` of the translation.
+/// Moves the acknowledgment, the SACK edges and the `TSecr` of a header with ACK by `sign` of the translation: none of them in a
+/// reset whose acknowledgment is 0, which acknowledges nothing.
 pub fn acknowledgments(
     header: &mut [u8],
     flags: Flags,
     translation: Translation,
     sign: fn(u32) -> u32,
 ) -> Translated {
-    let sequence = sign(translation.sequence);
-    let stands = !(flags.rst() && number(header, 8) == 0);
-    if stands {
-        move_number(header, 8, sequence);
+    if flags.rst() && number(header, 8) == 0 {
+        return Translated::default();
     }
+    let sequence = sign(translation.sequence);
+    move_number(header, 8, sequence);
     let edges = move_edges(header, sequence);
     let stamps = move_stamps(header, sign(translation.stamp), 6, true);
     Translated {
-        any: (stands && sequence != 0) || edges > 0 || stamps,
+        any: sequence != 0 || edges > 0 || stamps,
         edges,
     }
 }

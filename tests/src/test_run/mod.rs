@@ -2,12 +2,15 @@
 
 pub mod clock;
 
-use std::io::ErrorKind;
+use std::{
+    io::ErrorKind,
+    os::fd::{AsFd as _, BorrowedFd},
+};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
-    maps::{Array, HashMap, LpmTrie, MapData, PerCpuArray, lpm_trie::Key as Prefix},
+    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, lpm_trie::Key as Prefix},
     programs::{ProgramError, SchedClassifier, Xdp},
 };
 use isn_common::{
@@ -47,7 +50,7 @@ pub struct Ran {
 pub struct Room {
     /// Translated flows of each family.
     pub translated: u32,
-    /// Flows with offset 0 of each family.
+    /// Flows with offset 0 of each family, and incarnations before those in the records.
     pub history: u32,
 }
 
@@ -79,6 +82,8 @@ impl Kernel {
             .map_max_entries(maps::TRANSLATED_V6, room.translated)
             .map_max_entries(maps::HISTORY_V4, room.history)
             .map_max_entries(maps::HISTORY_V6, room.history)
+            .map_max_entries(maps::PREVIOUS_V4, room.history)
+            .map_max_entries(maps::PREVIOUS_V6, room.history)
             .load(isnguard::dataplane::OBJECT)
             .context("cannot load the BPF object; this needs root")?;
         for direction in [Direction::Outbound, Direction::Inbound] {
@@ -149,6 +154,24 @@ impl Kernel {
         }))
     }
 
+    /// The program of this direction, for test runs without aya.
+    pub fn program_fd(&self, direction: Direction) -> Result<BorrowedFd<'_>> {
+        let name = program(self.hook, direction);
+        let program = self
+            .ebpf
+            .program(name)
+            .with_context(|| format!("the object has no program {name}"))?;
+        Ok(program.fd()?.as_fd())
+    }
+
+    /// A table of flows, for operations on all of its entries at once.
+    pub fn table_fd(&self, name: &str) -> Result<BorrowedFd<'_>> {
+        match self.ebpf.map(name) {
+            Some(Map::HashMap(data) | Map::LruHashMap(data)) => Ok(data.fd().as_fd()),
+            _ => bail!("the object has no table {name}"),
+        }
+    }
+
     /// A context that says how much of the data is linear: `xdp_md` has `data_end` as its second word, `__sk_buff` as its 21st.
     fn context(&self, linear: u32) -> Vec<u8> {
         let (words, data_end) = match self.hook {
@@ -160,11 +183,17 @@ impl Kernel {
         context
     }
 
-    fn passes(&self, action: u32) -> Result<bool> {
-        let (pass, drop) = match self.hook {
+    /// The actions with which a packet goes on and with which it ends.
+    #[must_use]
+    pub const fn actions(hook: Hook) -> (u32, u32) {
+        match hook {
             Hook::Xdp => (XDP_PASS, XDP_DROP),
             Hook::Tc => (TC_NEXT, TC_DROP),
-        };
+        }
+    }
+
+    fn passes(&self, action: u32) -> Result<bool> {
+        let (pass, drop) = Self::actions(self.hook);
         ensure!(
             action == pass || action == drop,
             "{:?} returned action {action}",
@@ -240,7 +269,7 @@ impl Kernel {
         Ok(self.map_mut(maps::PREVIOUS_V6)?.try_into()?)
     }
 
-    fn map_mut(&mut self, name: &str) -> Result<&mut aya::maps::Map> {
+    fn map_mut(&mut self, name: &str) -> Result<&mut Map> {
         self.ebpf
             .map_mut(name)
             .with_context(|| format!("the object has no map {name}"))

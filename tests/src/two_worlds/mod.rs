@@ -72,7 +72,7 @@ pub struct Stepped {
 /// No hook gets a frame without an Ethernet header.
 const SHORTEST: usize = 14;
 /// Lengths of frames that test runs at TC take on every kernel: whole IP headers, in one buffer.
-const FOR_TC: RangeInclusive<usize> = 54..=3000;
+pub const FOR_TC: RangeInclusive<usize> = 54..=3000;
 
 impl Worlds {
     /// Loads the programs; empty tables.

@@ -197,7 +197,8 @@ impl Oracle {
             stamp: stamp.unwrap_or(0),
             former: Vec::new(),
         });
-        let stamp = stamp.unwrap_or(0);
+        // A SYN without a timestamp does not show how later ones are moved: as before, or not at all.
+        let stamp = stamp.unwrap_or(offsets.stamp);
         if [offsets.current, offsets.stamp] != [offset, stamp] {
             offsets.former.push([offsets.current, offsets.stamp]);
             (offsets.current, offsets.stamp) = (offset, stamp);
@@ -224,11 +225,16 @@ impl Oracle {
     }
 
     fn former(&self, found: &Found, offset: u32, stamp: Option<u32>) -> Result<()> {
-        let known = &self.offsets(found)?.former;
+        let offsets = self.offsets(found)?;
+        let known = &offsets.former;
+        // Of an incarnation whose SYN shows no timestamp, the stamp on record is the former one's.
+        let last = [offsets.current, offsets.stamp];
         ensure!(
             known
                 .iter()
-                .any(|[known, moved]| *known == offset && stamp.is_none_or(|stamp| stamp == *moved)),
+                .chain([&last])
+                .any(|[known, moved]| *known == offset
+                    && stamp.is_none_or(|stamp| stamp == 0 || stamp == *moved)),
             "a late segment was translated by {offset:#x}, its timestamp by {stamp:#x?}; incarnations before were by {known:#x?}"
         );
         Ok(())

@@ -111,7 +111,7 @@ fn simultaneous_open_8() {
 #[test]
 fn the_peer_opens() {
     let mut bench = Bench::new();
-    let judged = bench.passes(&peer_syn(40).window_scale(7), "pass_offset_zero");
+    let judged = bench.passes(&peer_syn(40).window_scale(7), "pass_no_flow");
     assert_eq!(judged.expects("history_inserted"), Some(1));
     assert_eq!(judged.expects("syn_seen"), Some(0));
     bench.assert_phase(Phase::Opening);
