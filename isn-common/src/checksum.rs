@@ -63,10 +63,14 @@ impl Change {
     }
 
     /// The checksum field after the change: `HC' = ~(~HC + ~m + m')` (RFC 1624 eqn. 3). A field
-    /// that was wrong stays wrong by the same difference.
+    /// that was wrong stays wrong by the same difference; one that need not change does not, though
+    /// the sum would turn 0xffff into 0.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits before")]
     pub const fn applied_to(self, field: u16) -> u16 {
+        if self.is_none() {
+            return field;
+        }
         let sum = (!field as u32).wrapping_add(self.folded() as u32);
         let sum = (sum & 0xffff).wrapping_add(sum >> 16);
         !(sum as u16)

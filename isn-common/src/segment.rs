@@ -130,7 +130,7 @@ fn read<P: Packet>(
     is_fragment: bool,
 ) -> Result<Segment, PassReason> {
     if is_fragment && (length as usize) < SHORTEST {
-        return stub(packet, at);
+        return stub(packet, at, length);
     }
     let h: [u8; SHORTEST] = packet.load(at).ok_or(PassReason::Truncated)?;
     let header_length = ((h[12] >> 4) as usize).wrapping_mul(4);
@@ -138,7 +138,7 @@ fn read<P: Packet>(
     let header = header_length as u32;
     if header_length < SHORTEST || header > length {
         return if is_fragment {
-            stub(packet, at)
+            stub(packet, at, length)
         } else {
             Err(PassReason::BadHeader)
         };
@@ -157,10 +157,13 @@ fn read<P: Packet>(
     })
 }
 
-/// What a first fragment tells that is too short for the header: an IP fragment holds 8 octets at
-/// least, so the ports are there.
+/// What a first fragment tells that is too short for the header. One that a router made holds 8 octets
+/// at least, so the ports are there; without them, nobody's flow is meant.
 #[inline(always)]
-fn stub<P: Packet>(packet: &P, at: usize) -> Result<Segment, PassReason> {
+fn stub<P: Packet>(packet: &P, at: usize, length: u32) -> Result<Segment, PassReason> {
+    if length < 4 {
+        return Err(PassReason::ShortFragment);
+    }
     let [s0, s1, d0, d1] = packet.load(at).ok_or(PassReason::Truncated)?;
     Ok(Segment {
         at,

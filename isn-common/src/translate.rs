@@ -55,7 +55,7 @@ pub fn outbound<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -
         change = change.with(packet.shift_stamps(segment.options_at(), segment.payload_at, to)?);
     }
     packet.store(segment.at.wrapping_add(SEQUENCE), wire.0.to_be_bytes())?;
-    finish(packet, segment, change)
+    packet.update_checksum(segment.checksum_at(), change)
 }
 
 /// Peer to host: the acknowledgment, every SACK edge, and TSecr. Gives the number of edges; `None`
@@ -85,15 +85,6 @@ pub fn inbound<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) ->
         segment.at.wrapping_add(ACKNOWLEDGMENT),
         host.0.to_be_bytes(),
     )?;
-    finish(packet, segment, change)?;
+    packet.update_checksum(segment.checksum_at(), change)?;
     Some(edges)
-}
-
-/// Brings the checksum up to date, unless nothing has changed: a field of 0xffff would become 0.
-#[inline(always)]
-fn finish<P: Packet>(packet: &mut P, segment: &Segment, change: Change) -> Option<()> {
-    if change.is_none() {
-        return Some(());
-    }
-    packet.update_checksum(segment.checksum_at(), change)
 }

@@ -132,6 +132,9 @@ impl Packet for TcPacket {
     /// left alone; the helper knows.
     #[inline(always)]
     fn update_checksum(&mut self, at: usize, change: Change) -> Option<()> {
+        if change.is_none() {
+            return Some(());
+        }
         let difference = u64::from(change.folded().to_be());
         // SAFETY: the helper checks the offset. Size 0 means that `to` is a difference.
         let result =

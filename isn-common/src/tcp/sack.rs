@@ -112,10 +112,12 @@ fn find<P: Packet>(packet: &P, start: usize, end: usize) -> Option<SackOption> {
         if kind == SACK {
             let blocks = length.wrapping_sub(2) / BLOCK;
             let whole = blocks.wrapping_mul(BLOCK).wrapping_add(2) == length;
-            return (whole && (1..=MOST_BLOCKS).contains(&blocks)).then_some(SackOption {
-                blocks_at: at.wrapping_add(2),
-                blocks,
-            });
+            if whole && (1..=MOST_BLOCKS).contains(&blocks) {
+                return Some(SackOption {
+                    blocks_at: at.wrapping_add(2),
+                    blocks,
+                });
+            }
         }
         at = packet.unknown(at.wrapping_add(length));
     }
