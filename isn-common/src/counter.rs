@@ -42,9 +42,9 @@ pub enum Kind {
 }
 
 counters! {
-    /// Packets whose sequence number was translated on the way to the peer.
+    /// Packets whose sequence number or timestamp was translated on the way to the peer.
     PacketsTranslatedOut = "packets_translated_out", Outcome;
-    /// Packets whose acknowledgments were translated on the way to the host.
+    /// Packets whose acknowledgments or echoed timestamps were translated on the way to the host.
     PacketsTranslatedIn = "packets_translated_in", Outcome;
     /// ICMP errors whose quoted segment was translated.
     IcmpTranslated = "icmp_translated", Outcome;

@@ -7,7 +7,10 @@ use std::{
     fmt,
     io::{Read, Write},
     net::TcpStream,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -92,6 +95,35 @@ impl Outcome {
     }
 }
 
+/// Holds the second half of a transfer back until it is opened, so that something can happen in the midst of it, however fast
+/// it is.
+#[derive(Default)]
+pub struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    /// One that holds nothing back.
+    #[must_use]
+    pub fn open() -> Self {
+        let gate = Self::default();
+        gate.let_through();
+        gate
+    }
+
+    /// Holds nothing back any more.
+    pub fn let_through(&self) {
+        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open));
+    }
+}
+
 /// Moves `bytes` each way at once; both streams stay open. `received` counts the bytes read at both ends, as they come.
 pub fn exchange(
     client: &TcpStream,
@@ -99,6 +131,7 @@ pub fn exchange(
     bytes: u64,
     seed: u64,
     received: &AtomicU64,
+    gate: &Gate,
 ) -> Result<Outcome> {
     for stream in [client, server] {
         stream.set_read_timeout(Some(STALL))?;
@@ -107,9 +140,9 @@ pub fn exchange(
     let started = Instant::now();
     let (up_seed, down_seed) = (seed, !seed);
     thread::scope(|scope| {
-        let up_sent = scope.spawn(|| send(client, bytes, up_seed));
+        let up_sent = scope.spawn(|| send(client, bytes, up_seed, gate));
         let up_received = scope.spawn(|| receive(server, bytes, received));
-        let down_sent = scope.spawn(|| send(server, bytes, down_seed));
+        let down_sent = scope.spawn(|| send(server, bytes, down_seed, gate));
         let down_received = scope.spawn(|| receive(client, bytes, received));
         let sent = (ended(up_sent)?, ended(down_sent)?);
         let arrived = (ended(up_received)?, ended(down_received)?);
@@ -134,7 +167,7 @@ pub fn carry(from: &TcpStream, to: &TcpStream, bytes: u64, seed: u64) -> Result<
     to.set_read_timeout(Some(STALL))?;
     let started = Instant::now();
     thread::scope(|scope| {
-        let sent = scope.spawn(|| send(from, bytes, seed));
+        let sent = scope.spawn(|| send(from, bytes, seed, &Gate::open()));
         let received = receive(to, bytes, &AtomicU64::new(0))?;
         let sent = ended(sent)?;
         ensure!(sent == received, "sent {sent}, received {received}");
@@ -149,7 +182,8 @@ pub fn exchange_unwatched(
     bytes: u64,
     seed: u64,
 ) -> Result<Outcome> {
-    exchange(client, server, bytes, seed, &AtomicU64::new(0))
+    let received = AtomicU64::new(0);
+    exchange(client, server, bytes, seed, &received, &Gate::open())
 }
 
 fn ended<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
@@ -158,7 +192,7 @@ fn ended<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
         .map_err(|_| anyhow!("an end of the transfer panicked"))?
 }
 
-fn send(mut to: &TcpStream, bytes: u64, seed: u64) -> Result<Digest> {
+fn send(mut to: &TcpStream, bytes: u64, seed: u64, gate: &Gate) -> Result<Digest> {
     let mut block = vec![0; BLOCK];
     fastrand::Rng::with_seed(seed).fill(&mut block);
     let mut digest = Sha256::new();
@@ -166,6 +200,9 @@ fn send(mut to: &TcpStream, bytes: u64, seed: u64) -> Result<Digest> {
     for number in 0_u64.. {
         if sent == bytes {
             break;
+        }
+        if sent >= bytes / 2 {
+            gate.pass();
         }
         block[..8].copy_from_slice(&number.to_be_bytes());
         let piece = &block[..usize::try_from((bytes - sent).min(BLOCK as u64))?];

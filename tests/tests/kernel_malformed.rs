@@ -5,21 +5,6 @@ use isn_tests::{
     two_worlds::prelude::*,
 };
 
-/// Frames of a translated connection, each damaged, both ways.
-fn damaged(flow: &mut Flow<'_>, reason: PassReason, damage: impl Fn(&mut Vec<u8>)) {
-    let wire = flow.translated(1000).wrapping_add(1);
-    for tcp in [
-        host_data(1001, PEER_ISN + 1, b"data"),
-        peer_ack(PEER_ISN + 1, wire).octets(4),
-        host_syn(77).octets(4),
-    ] {
-        let mut octets = flow.carrier.frame(&tcp);
-        damage(&mut octets);
-        flow.expect_untouched(tcp.direction, &octets, reason, NOTHING);
-    }
-    flow.expect(&host_data(1001, PEER_ISN + 1, b"data"), &Seq(wire), NOTHING);
-}
-
 #[test]
 fn headers_that_contradict_themselves() {
     use PassReason::{BadHeader, Truncated};

@@ -2,16 +2,6 @@
 
 use isn_tests::two_worlds::prelude::*;
 
-/// Right edge < wire < high-water mark + 2^31.
-fn beyond(flow: &Flow<'_>, wire: u32, high_water: u32, right_edge: u32) {
-    let window = right_edge.wrapping_sub(high_water);
-    let ahead = wire.wrapping_sub(high_water);
-    flow.require(
-        window < ahead && ahead < 1 << 31,
-        format!("wire ISN {wire} after high-water mark {high_water} and right edge {right_edge}"),
-    );
-}
-
 #[test]
 fn no_number_means_unset() {
     play(

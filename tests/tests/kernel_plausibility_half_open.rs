@@ -2,28 +2,6 @@
 
 use isn_tests::two_worlds::prelude::*;
 
-fn record(flow: &Flow<'_>) -> Record {
-    flow.record().unwrap_or_else(|| flow.fail("no entry"))
-}
-
-/// The marks and the phase, which forged segments must not move.
-fn marks(flow: &Flow<'_>) -> (u32, u32, Phase) {
-    let record = record(flow);
-    (
-        record.high_water().0,
-        record.right_edge().0,
-        record.control().phase(),
-    )
-}
-
-fn unmoved(flow: &Flow<'_>, before: (u32, u32, Phase), what: &str) {
-    let after = marks(flow);
-    flow.require(
-        after == before,
-        format!("{what}: high-water mark, right edge and phase {after:?}, before {before:?}"),
-    );
-}
-
 #[test]
 fn forged_segments_of_a_half_open_connection() {
     play(

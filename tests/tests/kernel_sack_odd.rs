@@ -2,17 +2,6 @@
 
 use isn_tests::two_worlds::prelude::*;
 
-/// Blocks as the peer sends them, relative to a number.
-fn blocks(base: u32, count: usize) -> Vec<(u32, u32)> {
-    let block = |at: u32| {
-        (
-            base.wrapping_add(1000 + 3000 * at),
-            base.wrapping_add(2777 + 3001 * at),
-        )
-    };
-    (0..4).map(block).take(count).collect()
-}
-
 #[test]
 fn where_there_is_more_than_one_option_or_none_to_translate() {
     play(

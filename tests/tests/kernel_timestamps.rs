@@ -3,35 +3,8 @@
 
 use isn_tests::two_worlds::{
     prelude::*,
-    stamps::{BOTH_REPAIRED, EDGE, END, LATEST, PEER_CLOCK, STAMP_REPAIRED, stamped},
+    stamps::{BOTH_REPAIRED, EDGE, END, LATEST, PEER_CLOCK, ahead, repaired, safe_syn, stamped},
 };
-
-/// How far ahead of the latest a repaired timestamp may lie.
-const JUMP: u32 = 65_536;
-
-/// A SYN that is safe by its sequence number, with this timestamp.
-fn safe_syn(value: u32) -> Tcp {
-    stamped(host_syn(EDGE + 1), value, 0)
-}
-
-/// The SYN leaves with its own sequence number and a timestamp 1 to 65,536 ahead of `latest`; gives that.
-fn repaired(flow: &mut Flow<'_>, syn: &Tcp, latest: u32) -> u32 {
-    let (sequence, value) = flow.stamped_syn(syn, STAMP_REPAIRED);
-    flow.require(
-        sequence == syn.sequence,
-        format!("the sequence number became {sequence}"),
-    );
-    ahead(flow, value, latest);
-    value
-}
-
-fn ahead(flow: &Flow<'_>, value: u32, latest: u32) {
-    let jump = value.wrapping_sub(latest);
-    flow.require(
-        (1..=JUMP).contains(&jump),
-        format!("TSval {value}, the latest was {latest}"),
-    );
-}
 
 /// The SYN leaves as it came.
 fn untouched(flow: &mut Flow<'_>, syn: &Tcp) {

@@ -5,6 +5,7 @@ pub mod about;
 pub mod becomes;
 pub mod before;
 pub mod bench;
+pub mod claims;
 pub mod connections;
 pub mod errors;
 pub mod flow;

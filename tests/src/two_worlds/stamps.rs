@@ -161,3 +161,32 @@ pub fn both_kinds(flow: &mut Flow<'_>, play: impl Fn(&mut Flow<'_>, Open)) {
         play(flow, open);
     }
 }
+
+/// How far ahead of the latest a repaired timestamp may lie.
+pub const JUMP: u32 = 65_536;
+
+/// A SYN that is safe by its sequence number, with this timestamp.
+#[must_use]
+pub fn safe_syn(value: u32) -> Tcp {
+    stamped(host_syn(EDGE + 1), value, 0)
+}
+
+/// The SYN leaves with its own sequence number and a timestamp 1 to 65,536 ahead of `latest`; gives that.
+pub fn repaired(flow: &mut Flow<'_>, syn: &Tcp, latest: u32) -> u32 {
+    let (sequence, value) = flow.stamped_syn(syn, STAMP_REPAIRED);
+    flow.require(
+        sequence == syn.sequence,
+        format!("the sequence number became {sequence}"),
+    );
+    ahead(flow, value, latest);
+    value
+}
+
+/// The timestamp lies 1 to 65,536 ahead of the latest.
+pub fn ahead(flow: &Flow<'_>, value: u32, latest: u32) {
+    let jump = value.wrapping_sub(latest);
+    flow.require(
+        (1..=JUMP).contains(&jump),
+        format!("TSval {value}, the latest was {latest}"),
+    );
+}

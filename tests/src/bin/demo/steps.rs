@@ -16,7 +16,7 @@ use isn_tests::{
     server::Server,
     setup::Hook,
     topology::Lab,
-    transfer::{Outcome, exchange},
+    transfer::{Gate, Outcome, exchange},
 };
 
 use crate::{
@@ -176,7 +176,14 @@ fn watched_exchange(
         scope.spawn(|| {
             let sender = sender;
             // Nobody listens any more only after an interrupt.
-            let _ = sender.send(exchange(client, server, bytes, seed, &received));
+            let _ = sender.send(exchange(
+                client,
+                server,
+                bytes,
+                seed,
+                &received,
+                &Gate::open(),
+            ));
         });
         loop {
             match done.recv_timeout(LOOK) {
