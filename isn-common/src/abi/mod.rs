@@ -4,6 +4,7 @@
 //! Everything is `repr(C)`, explicitly padded and of asserted size. Change anything here, or the
 //! meaning of a bit, and [`ABI_VERSION`] must change too.
 
+pub mod control;
 pub mod flow;
 pub mod policy;
 pub mod settings;
