@@ -17,6 +17,17 @@ pub enum Direction {
     Inbound,
 }
 
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Outbound => Self::Inbound,
+            Self::Inbound => Self::Outbound,
+        }
+    }
+}
+
 /// VLAN identifiers of a frame: outer in bits 12 to 23, inner (or the only one) in bits 0 to 11.
 /// Priority tags (VID 0) count as no tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -104,10 +104,7 @@ impl Author {
         let Some((packet, stencil)) = self.recent(12) else {
             return;
         };
-        let direction = match packet.direction {
-            Outbound => Inbound,
-            Inbound => Outbound,
-        };
+        let direction = packet.direction.opposite();
         let part = if self.chance(2) {
             Part::Icmp
         } else {

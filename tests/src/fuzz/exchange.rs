@@ -49,11 +49,7 @@ impl Author {
                 self.say(it, &data);
             }
             if self.chance(3) {
-                let answers = if direction == Outbound {
-                    Inbound
-                } else {
-                    Outbound
-                };
+                let answers = direction.opposite();
                 let ack = self.says(it, answers, ACK);
                 self.say(it, &ack);
             }
@@ -93,11 +89,7 @@ impl Author {
             _ => probe.flags |= FIN,
         }
         self.aside(it, &probe);
-        let answers = if probe.direction == Outbound {
-            Inbound
-        } else {
-            Outbound
-        };
+        let answers = probe.direction.opposite();
         let answer = self.says(it, answers, ACK);
         self.say(it, &answer);
     }
@@ -122,7 +114,7 @@ impl Author {
             _ => {
                 let first = self.some_direction();
                 self.finish(it, first);
-                let second = if first == Outbound { Inbound } else { Outbound };
+                let second = first.opposite();
                 self.finish(it, second);
             }
         }
@@ -138,11 +130,7 @@ impl Author {
         if self.chance(6) {
             self.aside(it, &fin);
         }
-        let answers = if direction == Outbound {
-            Inbound
-        } else {
-            Outbound
-        };
+        let answers = direction.opposite();
         let ack = self.says(it, answers, ACK);
         self.say(it, &ack);
     }

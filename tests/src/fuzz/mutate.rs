@@ -1,7 +1,6 @@
 //! Damage: flipped bits, cut, spliced, doubled and reordered packets, wrong lengths and checksums.
 
 use fastrand::Rng;
-use isn_common::flow::Direction::{Inbound, Outbound};
 
 use super::episode::{Episode, Packet, Step};
 
@@ -54,12 +53,7 @@ fn damage(packet: &mut Packet, rng: &mut Rng) {
     match rng.u8(..10) {
         0 => octets.truncate(rng.usize(SHORTEST..=length)),
         1 => octets.resize((length + rng.usize(..60)).min(LONGEST), 0x5a),
-        2 => {
-            packet.direction = match packet.direction {
-                Outbound => Inbound,
-                Inbound => Outbound,
-            }
-        }
+        2 => packet.direction = packet.direction.opposite(),
         3 => packet.stripped = Some(rng.u16(..16)),
         4 | 5 => {
             // The fields that rule the walks: versions, lengths, fragments, protocols, data offsets, options.

@@ -58,10 +58,7 @@ impl Quoted {
         if self.segment.header <= 20 {
             return Vec::new();
         }
-        let quoted = match direction {
-            Direction::Inbound => Direction::Outbound,
-            Direction::Outbound => Direction::Inbound,
-        };
+        let quoted = direction.opposite();
         self.segment.stamps(quoted, frame)
     }
 

@@ -1,7 +1,5 @@
 //! Errors as cases say them: a quoted segment, as it is shown on the way in and as it must be on the way out.
 
-use isn_common::flow::Direction::{Inbound, Outbound};
-
 use super::connections::PEER_ISN;
 use crate::packet_builder::{Carrier, Icmp, Tcp, host_data, peer_data};
 
@@ -17,10 +15,7 @@ impl Shown {
     /// The error about it, with so many octets of it.
     #[must_use]
     pub fn errors(&self, inner: &Carrier, kind: (u8, [u8; 4]), octets: usize) -> [Icmp; 2] {
-        let direction = match self.came.direction {
-            Outbound => Inbound,
-            Inbound => Outbound,
-        };
+        let direction = self.came.direction.opposite();
         [&self.came, &self.leaves]
             .map(|tcp| Icmp::new(direction, kind.0, inner.quote(tcp, octets)).rest(kind.1))
     }
