@@ -170,17 +170,24 @@ pub fn seed() -> Result<u64> {
 
 /// Captures running at the host and at the peer.
 #[derive(Debug)]
-pub struct Watch {
+pub struct Watch<'a> {
+    lab: &'a Lab,
     near: Capture,
     far: Capture,
+    lost_before: u64,
 }
 
-impl Watch {
+impl<'a> Watch<'a> {
     /// Starts both, into `NAME-host.pcap` and `NAME-peer.pcap` in `dir`.
-    pub fn start(lab: &Lab, dir: &Path, name: &str) -> Result<Self> {
+    pub fn start(lab: &'a Lab, dir: &Path, name: &str) -> Result<Self> {
         let near = Capture::start(&lab.host, HOST_IF, &dir.join(format!("{name}-host.pcap")))?;
         let far = Capture::start(&lab.peer, PEER_IF, &dir.join(format!("{name}-peer.pcap")))?;
-        Ok(Self { near, far })
+        Ok(Self {
+            lab,
+            near,
+            far,
+            lost_before: lab.lost_frames()?,
+        })
     }
 
     /// Ends both.
@@ -188,6 +195,7 @@ impl Watch {
         Ok(Seen {
             near: self.near.stop()?,
             far: self.far.stop()?,
+            lost: self.lab.lost_frames()?.saturating_sub(self.lost_before),
         })
     }
 }
@@ -199,6 +207,8 @@ pub struct Seen {
     pub near: Recording,
     /// At the peer.
     pub far: Recording,
+    /// Frames that full queues in the laboratory lost meanwhile.
+    pub lost: u64,
 }
 
 impl Seen {
@@ -217,6 +227,9 @@ impl Seen {
                 recording.file().display()
             );
         }
-        Ok(BothSides::of(host, near, far))
+        Ok(BothSides {
+            lost: self.lost,
+            ..BothSides::of(host, near, far)
+        })
     }
 }

@@ -68,3 +68,28 @@ fn a_number_left_behind_is_noticed() {
         );
     }
 }
+
+#[test]
+fn what_a_queue_has_lost_may_be_missing_where_it_would_have_arrived_and_nothing_else() {
+    let whole = crossed(5, 5, 5);
+    let without = |outbound: bool| {
+        let mut sides = crossed(5, 5, 5);
+        if outbound {
+            sides.outbound_far.clear();
+        } else {
+            sides.inbound_near.clear();
+        }
+        sides
+    };
+    for outbound in [true, false] {
+        let mut sides = without(outbound);
+        assert!(sides.ensure_translated(5).is_err());
+        sides.lost = 1;
+        assert_eq!(sides.ensure_translated(5).ok(), Some(1));
+    }
+    // Lost or not: what arrives was sent.
+    let mut sides = whole;
+    sides.lost = 1;
+    sides.outbound_near.clear();
+    assert!(sides.ensure_translated(5).is_err());
+}
