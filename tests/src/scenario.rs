@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -17,6 +17,8 @@ use crate::{
     comparison::{BothSides, ensure_checksums},
     family::Family,
     namespace::Namespace,
+    process,
+    segment::Segment,
     server::{Server, close_server_first},
     topology::{HOST_IF, Lab, PEER_IF},
     transfer::{Gate, Outcome, exchange, exchange_unwatched},
@@ -190,9 +192,18 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Ends both.
+    /// Ends both. An echo that goes both ways first: what was under way before it has arrived by then. What is sent later,
+    /// a retransmission for example, may be seen by one of the captures only, and is left out.
     pub fn stop(self) -> Result<Seen> {
+        let peer = Family::V4.peer(0).ip().to_string();
+        wait::until(PATIENCE, "an echo from the peer", || {
+            let mut echo = self.lab.host.command("ping")?;
+            echo.args(["-n", "-q", "-c", "1", "-W", "1", &peer]);
+            Ok(process::run_to_end(echo)?.status.success().then_some(()))
+        })?;
+        let until = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(Seen {
+            until,
             near: self.near.stop()?,
             far: self.far.stop()?,
             lost: self.lab.lost_frames()?.saturating_sub(self.lost_before),
@@ -209,12 +220,19 @@ pub struct Seen {
     pub far: Recording,
     /// Frames that full queues in the laboratory lost meanwhile.
     pub lost: u64,
+    /// Both captures saw everything up to here, since the Unix epoch.
+    pub until: Duration,
 }
 
 impl Seen {
     /// The segments of the host's `port`, both sides, every checksum verified by two judges.
     pub fn verified(&self, host: SocketAddr) -> Result<BothSides> {
-        let (near, far) = (self.near.segments()?, self.far.segments()?);
+        let whole = |recording: &Recording| -> Result<Vec<Segment>> {
+            let mut segments = recording.segments()?;
+            segments.retain(|segment| segment.at <= self.until);
+            Ok(segments)
+        };
+        let (near, far) = (whole(&self.near)?, whole(&self.far)?);
         ensure!(
             ensure_checksums(near.iter().chain(&far))? > 0,
             "an empty capture proves nothing"
