@@ -231,6 +231,13 @@ impl Memory {
         self.now.set(now);
     }
 
+    /// The cells of [`crate::storm`] that are in use, with their indices.
+    pub fn storms(&self) -> impl Iterator<Item = (u32, &storm::Cell<AtomicU64>)> {
+        let used =
+            |cell: &storm::Cell<AtomicU64>| cell.acknowledgments.load(Ordering::Relaxed) != 0;
+        (0..).zip(&self.storms).filter(move |(_, cell)| used(cell))
+    }
+
     /// A counter's value.
     #[must_use]
     pub fn counter(&self, counter: Counter) -> u64 {

@@ -24,8 +24,8 @@ pub struct Cell<W> {
 
 /// So many turns within [`WINDOW`] are a loop.
 const LOOP: u32 = 32;
-/// About a second, in ticks.
-const WINDOW: u32 = 8;
+/// A little less than a second, in ticks.
+const WINDOW: u32 = 7;
 
 /// Whether a segment acknowledges and does nothing else.
 #[must_use]
