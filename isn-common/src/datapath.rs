@@ -149,12 +149,8 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
         return unknown(world, key, segment, Direction::Outbound);
     };
     let record = held.flow.record();
-    if held.place == Place::History {
-        if is_lost(world, &record) {
-            return Verdict::Drop(DropReason::Untranslatable);
-        }
-        note_outbound(packet, world, &held.flow, &record, segment);
-        return Verdict::Pass(PassReason::OffsetZero);
+    if held.place == Place::History && is_lost(world, &record) {
+        return Verdict::Drop(DropReason::Untranslatable);
     }
     if answers_for_closed_port(&record, segment) {
         return Verdict::Pass(PassReason::ClosedPort);
@@ -164,6 +160,10 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     {
         world.count(Counter::PreviousIncarnation, 1);
         return send(packet, segment, by);
+    }
+    if held.place == Place::History {
+        note_outbound(packet, world, &held.flow, &record, segment);
+        return Verdict::Pass(PassReason::OffsetZero);
     }
     note_outbound(packet, world, &held.flow, &record, segment);
     complete(world, key, &held, segment, Direction::Outbound);

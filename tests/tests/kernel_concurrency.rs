@@ -22,7 +22,7 @@ fn kernel(hook: Hook) -> Kernel {
         half_open: 65_536,
         history: 65_536,
     };
-    let mut kernel = Kernel::load(hook, room).expect("the kernel takes the programs");
+    let mut kernel = Kernel::new(hook, room).expect("the kernel takes the programs");
     kernel.set(&default_settings()).expect("settings");
     kernel
         .guard4([192, 0, 2, 0], 24, &everywhere(Mode::Monotonic))

@@ -123,7 +123,7 @@ fn no_room_for_another_offset() {
 #[test]
 fn a_flood_of_syns_takes_no_translated_flow_away() {
     for hook in [Hook::Xdp, Hook::Tc] {
-        let mut kernel = Kernel::load(
+        let mut kernel = Kernel::new(
             hook,
             Room {
                 translated: 8,

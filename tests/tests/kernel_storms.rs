@@ -69,7 +69,7 @@ fn circling_acknowledgments() {
             case("S9: a flow that is known needs no such guess", |flow| {
                 let wire = flow.translated(1000).wrapping_add(1);
                 for _ in 0..4 * PAIRS {
-                    flow.expect(&host_ack(1001, PEER_ISN + 1), &Leaves::Seq(wire), NOTHING);
+                    flow.expect(&host_ack(1001, PEER_ISN + 1), &Seq(wire), NOTHING);
                     flow.expect(&peer_ack(PEER_ISN + 1, wire), &ack(1001), NOTHING);
                 }
             }),

@@ -64,7 +64,7 @@ fn the_end_of_a_handshake_moves_the_entry() {
                 "S17: the peer opens: its acknowledgment completes the handshake",
                 |flow| {
                     flow.expect(&peer_syn(PEER_ISN), &NOT_FOLLOWED, AWAITED);
-                    flow.expect(&host_syn_ack(1000, PEER_ISN + 1), &AS_IT_CAME, STAYS);
+                    flow.expect(&host_syn_ack(1000, PEER_ISN + 1), &AS_IT_CAME, SAFE_SYN);
                     lies_in(flow, "half-open");
                     flow.expect(&peer_ack(PEER_ISN + 1, 1001), &AS_IT_CAME, INTO_HISTORY);
                     lies_in(flow, "history");
@@ -78,11 +78,7 @@ fn the_end_of_a_handshake_moves_the_entry() {
                     lies_in(flow, "half-open");
                     flow.expect(&peer_syn_ack(PEER_ISN, wire), &ack(1001), STAYS);
                     lies_in(flow, "half-open");
-                    flow.expect(
-                        &host_ack(1001, PEER_ISN + 1),
-                        &Leaves::Seq(wire),
-                        AMONG_TRANSLATED,
-                    );
+                    flow.expect(&host_ack(1001, PEER_ISN + 1), &Seq(wire), AMONG_TRANSLATED);
                     lies_in(flow, "translated");
                 },
             ),
@@ -90,7 +86,7 @@ fn the_end_of_a_handshake_moves_the_entry() {
                 "S16: whatever comes after stays there, with an offset or without",
                 |flow| {
                     let wire = flow.translated(1000).wrapping_add(1);
-                    flow.expect(&host_rst(1001), &Leaves::Seq(wire), NOTHING);
+                    flow.expect(&host_rst(1001), &Seq(wire), NOTHING);
                     flow.expect(&host_syn(wire.wrapping_add(100_000)), &AS_IT_CAME, SAFE_SYN);
                     lies_in(flow, "translated");
                 },
@@ -168,11 +164,7 @@ fn what_was_overwritten() {
                 |flow| {
                     let wire = flow.translated(1000).wrapping_add(1);
                     overwrite_half_open(flow);
-                    flow.expect(
-                        &host_data(1001, PEER_ISN + 1, b"live"),
-                        &Leaves::Seq(wire),
-                        NOTHING,
-                    );
+                    flow.expect(&host_data(1001, PEER_ISN + 1, b"live"), &Seq(wire), NOTHING);
                 },
             ),
         ],
@@ -274,8 +266,13 @@ fn no_host_takes_all_room() {
                 "S17: without a share of the history a flow stays where it can be overwritten, and is followed",
                 |flow| {
                     flow.settings(|settings| settings.limits.history_share = 0);
-                    flow.closed_connection(5_000_000, 5_065_535);
+                    flow.expect(&host_syn(5_000_000), &AS_IT_CAME, FIRST_SYN);
+                    flow.expect(&peer_syn_ack(PEER_ISN, 5_000_001), &AS_IT_CAME, STAYS);
+                    let refused = &[(Counter::MemoryShareExceeded, 1), (Counter::Promoted, 0)];
+                    flow.expect(&host_ack(5_000_001, PEER_ISN + 1), &AS_IT_CAME, refused);
+                    flow.expect(&host_ack(5_000_001, PEER_ISN + 1), &AS_IT_CAME, STAYS);
                     lies_in(flow, "half-open");
+                    flow.expect(&host_rst(5_000_001), &AS_IT_CAME, STAYS);
                     let wire = flow.rewritten(&host_syn(1000), REWRITTEN);
                     flow.handshake(1000, wire);
                     lies_in(flow, "translated");

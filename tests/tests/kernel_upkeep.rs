@@ -25,7 +25,7 @@ const CLOSED: u32 = ESTABLISHED | Control::HOST_FIN | Control::PEER_FIN;
 const HISTORY: u32 = Tick::in_seconds(240);
 
 fn kernel() -> Kernel {
-    let mut kernel = Kernel::load(Hook::Xdp, Room::AMPLE).expect("the kernel takes the programs");
+    let mut kernel = Kernel::new(Hook::Xdp, Room::AMPLE).expect("the kernel takes the programs");
     kernel.set(&default_settings()).expect("settings");
     kernel
         .guard4([192, 0, 2, 0], 24, &everywhere(Mode::Monotonic))
@@ -108,7 +108,7 @@ fn what_is_over_goes_and_what_may_live_stays() {
     left.sort_unstable();
     // The last is being decided on by another CPU.
     assert_eq!(left, [1, 4, 5]);
-    assert_eq!(kernel.load_v4().expect("a count"), 3);
+    assert_eq!(kernel.load().expect("a count")[0], 3);
     for (port, record) in after.translated_v4 {
         assert_eq!(
             before.translated_v4[&port], record,
@@ -158,7 +158,7 @@ fn what_was_saved_comes_back_where_nothing_is_known() {
     let flows: Vec<_> = (1..=3).map(|port| (key(port), Some(saved))).collect();
     let restore = request(Task::Restore, Place::Translated, &flows);
     assert_eq!(kernel.upkeep(&restore).expect("a run"), 2);
-    assert_eq!(kernel.load_v4().expect("a count"), 3);
+    assert_eq!(kernel.load().expect("a count")[0], 3);
     let after = state(&mut kernel);
     assert_eq!(
         after.translated_v4[&key(1)],
@@ -209,7 +209,7 @@ fn a_syn_races_the_removal_of_its_flow() {
         history: 32_768,
     };
     for place in [Place::Translated, Place::History] {
-        let mut kernel = Kernel::load(Hook::Tc, room).expect("the kernel takes the programs");
+        let mut kernel = Kernel::new(Hook::Tc, room).expect("the kernel takes the programs");
         kernel.set(&default_settings()).expect("settings");
         kernel
             .guard4([192, 0, 2, 0], 24, &everywhere(Mode::Monotonic))
@@ -233,7 +233,7 @@ fn a_syn_races_the_removal_of_its_flow() {
             usize::from(ROUNDS),
             "S8: {place:?}: one entry a flow; {removed} were removed, {begun} began anew"
         );
-        assert_eq!(kernel.load_v4().expect("a count"), translated.len() as u64);
+        assert_eq!(kernel.load().expect("a count")[0], translated.len() as u64);
         println!(
             "{place:?}: {removed} of {ROUNDS} were removed, {begun} began anew, {dropped} SYNs were dropped"
         );

@@ -18,8 +18,8 @@ use crate::{
 /// Room in the tables: few translated flows, so that they get full.
 pub(super) const ROOM: Room = Room {
     translated: 2,
-    half_open: 2048,
-    history: 2048,
+    half_open: 512,
+    history: 1024,
 };
 /// An episode is played again so often at most because the clock moved on.
 const MOST_PLAYS: usize = 200;

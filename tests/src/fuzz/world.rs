@@ -53,7 +53,7 @@ impl World {
                 Hook::Xdp => "XDP",
                 Hook::Tc => "TC",
             },
-            kernel: Kernel::load(hook, room)?,
+            kernel: Kernel::new(hook, room)?,
             hook,
             out: vec![0; BUFFER],
             guards: Default::default(),
@@ -118,8 +118,8 @@ impl World {
 
     /// Empties the tables and these cells of circling acknowledgments, and counts from 0.
     pub fn clear(&mut self, storms: &[u32]) -> Result<()> {
-        let state = self.take()?;
-        if !state.translated_v4.is_empty() || !state.translated_v6.is_empty() {
+        self.take()?;
+        if self.kernel.load()? != [0; 2] {
             self.kernel.set_load(&HashMap::new(), &HashMap::new())?;
         }
         for index in storms {

@@ -65,6 +65,9 @@ impl Room {
     };
 }
 
+/// Places beyond the room for translated flows: handshakes that a test has under way at once.
+const UNDER_WAY: u32 = 60;
+
 /// The object, loaded: four programs and their maps. Everything goes with this value.
 pub struct Kernel {
     ebpf: Ebpf,
@@ -79,10 +82,10 @@ const TC_DROP: u32 = 2;
 
 impl Kernel {
     /// Loads the programs of one hook.
-    pub fn load(hook: Hook, room: Room) -> Result<Self> {
+    pub fn new(hook: Hook, room: Room) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
-            .map_max_entries(maps::TRANSLATED_V4, room.translated + room.half_open)
-            .map_max_entries(maps::TRANSLATED_V6, room.translated + room.half_open)
+            .map_max_entries(maps::TRANSLATED_V4, room.translated + UNDER_WAY)
+            .map_max_entries(maps::TRANSLATED_V6, room.translated + UNDER_WAY)
             .map_max_entries(maps::HALF_OPEN_V4, room.half_open)
             .map_max_entries(maps::HALF_OPEN_V6, room.half_open)
             .map_max_entries(maps::HISTORY_V4, room.history)
@@ -136,14 +139,14 @@ impl Kernel {
         Ok(map.get(&which, 0)?)
     }
 
-    /// How many flows the data plane says are in the table of translated IPv4 flows.
-    pub fn load_v4(&self) -> Result<u64> {
+    /// How many flows the data plane says are in the tables of translated ones, IPv4 and IPv6.
+    pub fn load(&self) -> Result<[u64; 2]> {
         let map = self
             .ebpf
             .map(maps::LOAD)
             .context("the object counts no flows")?;
         let map: Array<_, u64> = map.try_into()?;
-        Ok(map.get(&maps::LOAD_V4, 0)?)
+        Ok([map.get(&maps::LOAD_V4, 0)?, map.get(&maps::LOAD_V6, 0)?])
     }
 
     /// Runs the program of this direction over a frame.

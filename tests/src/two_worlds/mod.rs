@@ -81,8 +81,8 @@ impl Worlds {
         let settings = default_settings();
         let mut worlds = Self {
             memory: Memory::new(settings),
-            xdp: Kernel::load(Hook::Xdp, room)?,
-            tc: Kernel::load(Hook::Tc, room)?,
+            xdp: Kernel::new(Hook::Xdp, room)?,
+            tc: Kernel::new(Hook::Tc, room)?,
             room,
             settings,
             state: State::default(),
