@@ -5,16 +5,23 @@
 //! connections regress; `transfer` moves digested bytes;
 //! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary.
 //!
+//! `load` and `datagrams` keep connections and datagrams going while something happens; `interrupted` kills a program before a chosen
+//! system call; `holdings` tells what an instance has in the kernel.
+//!
 //! The programs alone: `packet_builder` says frames, `test_run` runs them in the kernel, `two_worlds` compares that with the same code in
 //! memory and plays tables of cases, `expected_counters` holds what each case must count.
 
 pub mod capture;
 pub mod chosen_isn;
 pub mod comparison;
+pub mod datagrams;
 pub mod expected_counters;
 pub mod family;
 pub mod fuzz;
 pub mod gateway;
+pub mod holdings;
+pub mod interrupted;
+pub mod load;
 pub mod model;
 pub mod namespace;
 pub mod packet_builder;
