@@ -4,7 +4,7 @@
 use std::{
     fs,
     os::fd::{AsFd as _, AsRawFd as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
@@ -15,9 +15,6 @@ use aya::{
 use serde_json::Value;
 
 use crate::{gateway::Isnguard, namespace::Namespace};
-
-/// The map that every program of an instance uses.
-const SETTINGS: &str = "SETTINGS";
 
 /// What an instance holds in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,23 +41,11 @@ pub struct ProcessHoldings {
 impl Holdings {
     /// Of an instance; all 0 where there is none.
     pub fn of(isnguard: &Isnguard) -> Result<Self> {
-        let pins = isnguard.pins();
-        let Ok(settings) = MapInfo::from_pin(pins.join(SETTINGS)) else {
-            return Ok(Self {
-                pins: files(&pins)?.len(),
-                programs: 0,
-                maps: 0,
-                map_octets: 0,
-            });
-        };
-        let programs = programs_with(settings.id());
-        let mut maps: Vec<u32> = programs.iter().flat_map(used_maps).collect();
-        let pinned = files(&pins)?;
-        maps.extend(
-            pinned
-                .iter()
-                .filter_map(|pin| Some(MapInfo::from_pin(pin).ok()?.id())),
-        );
+        let pinned = files(&isnguard.pins())?;
+        let map = |pin: &PathBuf| Some(MapInfo::from_pin(pin).ok()?.id());
+        let mut maps: Vec<u32> = pinned.iter().filter_map(map).collect();
+        let programs = programs_with(&maps);
+        maps.extend(programs.iter().flat_map(used_maps));
         maps.sort_unstable();
         maps.dedup();
         Ok(Self {
@@ -119,11 +104,11 @@ pub fn programs_at(namespace: &Namespace, interface: &str) -> Result<usize> {
     Ok(count)
 }
 
-/// Programs that use a map. One that goes meanwhile is none.
-fn programs_with(map: u32) -> Vec<ProgramInfo> {
+/// Programs that use one of these maps. One that goes meanwhile is none.
+fn programs_with(maps: &[u32]) -> Vec<ProgramInfo> {
     loaded_programs()
         .filter_map(std::result::Result::ok)
-        .filter(|program| used_maps(program).contains(&map))
+        .filter(|program| used_maps(program).iter().any(|map| maps.contains(map)))
         .collect()
 }
 
@@ -143,7 +128,7 @@ fn octets(id: u32) -> Option<u64> {
 }
 
 /// Everything below a directory but directories; nothing where there is no such directory.
-fn files(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     if !dir.is_dir() {
         return Ok(found);

@@ -53,7 +53,7 @@ fn programs(isnguard: &Isnguard) -> Result<[u64; 2]> {
         let id = status["attached"][0][key].as_u64();
         id.with_context(|| format!("no {key} in {status}"))
     };
-    Ok([id("ingress_program")?, id("egress_program")?])
+    Ok([id("program_id")?, id("egress_program_id")?])
 }
 
 /// Starts `run` and waits for its word that it is ready; how long that took.
