@@ -41,20 +41,42 @@ pub struct ProcessHoldings {
 impl Holdings {
     /// Of an instance; all 0 where there is none.
     pub fn of(isnguard: &Isnguard) -> Result<Self> {
-        let pinned = files(&isnguard.pins())?;
-        let map = |pin: &PathBuf| Some(MapInfo::from_pin(pin).ok()?.id());
-        let mut maps: Vec<u32> = pinned.iter().filter_map(map).collect();
-        let programs = programs_with(&maps);
-        maps.extend(programs.iter().flat_map(used_maps));
-        maps.sort_unstable();
-        maps.dedup();
+        let pinned = pinned_maps(isnguard)?;
+        let programs = programs_with(&pinned);
+        let maps = with_used(pinned, &programs);
         Ok(Self {
-            pins: pinned.len(),
+            pins: files(&isnguard.pins())?.len(),
             programs: programs.len(),
             maps: maps.len(),
             map_octets: maps.iter().filter_map(|id| octets(*id)).sum(),
         })
     }
+}
+
+/// Identifiers of the maps of an instance: pinned, or used by its programs.
+pub fn map_ids(isnguard: &Isnguard) -> Result<Vec<u32>> {
+    let pinned = pinned_maps(isnguard)?;
+    let programs = programs_with(&pinned);
+    Ok(with_used(pinned, &programs))
+}
+
+/// How many of these maps the kernel still has.
+#[must_use]
+pub fn still_loaded(maps: &[u32]) -> usize {
+    let there = |id: &&u32| MapInfo::from_id(**id).is_ok();
+    maps.iter().filter(there).count()
+}
+
+fn pinned_maps(isnguard: &Isnguard) -> Result<Vec<u32>> {
+    let map = |pin: &PathBuf| Some(MapInfo::from_pin(pin).ok()?.id());
+    Ok(files(&isnguard.pins())?.iter().filter_map(map).collect())
+}
+
+fn with_used(mut maps: Vec<u32>, programs: &[ProgramInfo]) -> Vec<u32> {
+    maps.extend(programs.iter().flat_map(used_maps));
+    maps.sort_unstable();
+    maps.dedup();
+    maps
 }
 
 impl ProcessHoldings {

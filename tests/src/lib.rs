@@ -6,7 +6,8 @@
 //! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary.
 //!
 //! `load` and `datagrams` keep connections and datagrams going while something happens; `interrupted` kills a program before a chosen
-//! system call; `holdings` tells what an instance has in the kernel.
+//! system call; `holdings` tells what an instance has in the kernel, `kernel_log` what the
+//! kernel complains about, `resident` is `run` as a child; `soak` plays all of it for a long time.
 //!
 //! The programs alone: `packet_builder` says frames, `test_run` runs them in the kernel, `two_worlds` compares that with the same code in
 //! memory and plays tables of cases, `expected_counters` holds what each case must count.
@@ -21,6 +22,7 @@ pub mod fuzz;
 pub mod gateway;
 pub mod holdings;
 pub mod interrupted;
+pub mod kernel_log;
 pub mod load;
 pub mod model;
 pub mod namespace;
@@ -28,10 +30,12 @@ pub mod packet_builder;
 pub mod packet_socket;
 pub mod process;
 pub mod relay;
+pub mod resident;
 pub mod scenario;
 pub mod segment;
 pub mod server;
 pub mod setup;
+pub mod soak;
 pub mod socket_option;
 pub mod super_packets;
 pub mod test_run;

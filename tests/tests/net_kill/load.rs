@@ -1,11 +1,6 @@
 //! Fifty kills and two hundred upgrades under load, half of them at XDP and half at TC.
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    process::Stdio,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use isn_tests::{
@@ -13,19 +8,17 @@ use isn_tests::{
     family::Family,
     gateway::Isnguard,
     load::{Load, Worked},
-    process::Process,
+    resident::Resident,
     scenario::seed,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
 };
-use nix::sys::signal::Signal;
 
 use crate::bench::Bench;
 
 const KILLS: u64 = 25;
 const UPGRADES: u64 = 100;
 const CONNECTIONS: usize = 24;
-const PATIENCE: Duration = Duration::from_secs(20);
 /// A restart does less than the first start; more than so many times as long, and something waits for what never comes.
 const MOST_FIRST_STARTS: u32 = 20;
 
@@ -56,42 +49,9 @@ fn programs(isnguard: &Isnguard) -> Result<[u64; 2]> {
     Ok([id("program_id")?, id("egress_program_id")?])
 }
 
-/// Starts `run` and waits for its word that it is ready; how long that took.
-fn ready(isnguard: &Isnguard, setup: &Setup) -> Result<(Process, Duration)> {
-    let begun = Instant::now();
-    let mut run = begin(isnguard, setup)?;
-    let mut said = BufReader::new(run.child().stderr.take().context("no pipe")?);
-    let mut line = String::new();
-    while !line.starts_with("ready:") {
-        line.clear();
-        ensure!(
-            said.read_line(&mut line)? > 0,
-            "`run` ended before it was ready"
-        );
-    }
-    let took = begun.elapsed();
-    // Somebody must read what else it says.
-    thread::spawn(move || said.read_to_end(&mut Vec::new()));
-    ensure!(
-        isnguard.status()?["healthy"] == true,
-        "{}",
-        isnguard.status()?
-    );
-    Ok((run, took))
-}
-
-fn begin(isnguard: &Isnguard, setup: &Setup) -> Result<Process> {
-    let mut command = isnguard.command("run", &setup.arguments())?;
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    Process::spawn(command)
-}
-
-impl Trial<'_, '_> {
+impl<'a> Trial<'a, '_> {
     /// `work` replaces the programs at both hooks.
-    fn upgrading<T>(&mut self, work: impl FnOnce(&mut Isnguard, &Setup) -> Result<T>) -> Result<T> {
+    fn upgrading<T>(&mut self, work: impl FnOnce(&mut Isnguard<'a>, &Setup) -> Result<T>) -> Result<T> {
         let before = programs(&self.isnguard)?;
         let done = work(&mut self.isnguard, &self.bench.setup)?;
         let after = programs(&self.isnguard)?;
@@ -103,16 +63,15 @@ impl Trial<'_, '_> {
         Ok(done)
     }
 
-    fn kill(&mut self, mut run: Process) -> Result<()> {
-        run.signal(Signal::SIGKILL)?;
-        run.wait(PATIENCE)?;
+    fn kill(&mut self, run: Resident) -> Result<()> {
+        run.kill()?;
         self.figures.kills += 1;
         Ok(())
     }
 
     /// Killed while it starts, at an instant of the time that a start takes.
     fn kill_while_starting(&mut self) -> Result<()> {
-        let run = begin(&self.isnguard, &self.bench.setup)?;
+        let run = Resident::begin(&mut self.isnguard, &self.bench.setup)?;
         thread::sleep(self.first_start.mul_f64(self.random.f64()));
         self.figures.while_starting += 1;
         self.kill(run)
@@ -120,7 +79,7 @@ impl Trial<'_, '_> {
 
     /// Killed while it stays: at once or a moment later, when it sweeps for the first time.
     fn kill_while_staying(&mut self) -> Result<()> {
-        let (run, took) = self.upgrading(|isnguard, setup| ready(isnguard, setup))?;
+        let (run, took) = self.upgrading(Resident::start)?;
         self.figures.restarts.push(took);
         self.upgrading(|isnguard, setup| isnguard.attach(setup))?;
         thread::sleep(Duration::from_millis(self.random.u64(..20)));
@@ -144,9 +103,8 @@ fn killed_and_upgraded(setup: Setup, family: Family) -> Result<()> {
     let seed = seed()?;
     let lab = Lab::new(LabOptions::default())?;
     let mut isnguard = Isnguard::new(&lab.gateway)?;
-    isnguard.touch();
     let mut bench = Bench::new(&lab, setup, family)?;
-    let (run, first_start) = ready(&isnguard, &bench.setup)?;
+    let (run, first_start) = Resident::start(&mut isnguard, &bench.setup)?;
     let connections = (0..CONNECTIONS)
         .map(|_| bench.translated(&isnguard))
         .collect::<Result<Vec<_>>>()?;
