@@ -51,7 +51,10 @@ fn programs(isnguard: &Isnguard) -> Result<[u64; 2]> {
 
 impl<'a> Trial<'a, '_> {
     /// `work` replaces the programs at both hooks.
-    fn upgrading<T>(&mut self, work: impl FnOnce(&mut Isnguard<'a>, &Setup) -> Result<T>) -> Result<T> {
+    fn upgrading<T>(
+        &mut self,
+        work: impl FnOnce(&mut Isnguard<'a>, &Setup) -> Result<T>,
+    ) -> Result<T> {
         let before = programs(&self.isnguard)?;
         let done = work(&mut self.isnguard, &self.bench.setup)?;
         let after = programs(&self.isnguard)?;
