@@ -18,6 +18,7 @@ use super::{
     sit::sit,
     status::{self, Status},
     target::{self, Targets},
+    trust,
     undo::Undo,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
         interfaces::usable(&interfaces, &placed.interface)?;
     }
     let pins = Pins::new(&request.place);
+    trust::directories(&pins)?;
     if request.placed.is_empty() && !pins.home.is_dir() {
         let why = "there is no such instance to adopt, and no interface is named";
         return Err(target::nothing_named(request, why));
@@ -60,6 +62,7 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
     let mut undo = Undo::default();
     let mounted = bpffs::ensure(&request.place.bpffs, &mut undo)?;
     let (_changing, stay) = occupy(&pins, stay, &mut undo)?;
+    trust::check(&pins)?;
     let existing = existing::read(&pins, request)?;
     let pinned = pins.pinned_links()?;
     let targets = target::targets(request, &pinned, &interfaces)?;

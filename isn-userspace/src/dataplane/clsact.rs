@@ -13,7 +13,7 @@ use aya::programs::{
 use super::{
     attacher::{Attacher, attach_type},
     interfaces::Interface,
-    netlink::{Netlink, Way},
+    netlink::{Filter, Netlink, Way},
     pins::absent_is_fine,
     refusal::filter_refused,
     seat::LinkName,
@@ -97,6 +97,12 @@ impl Attacher<'_> {
         );
         Ok(true)
     }
+}
+
+/// Whether a filter sits where those of this program do.
+#[must_use]
+pub fn is_own(filter: &Filter) -> bool {
+    filter.priority == PRIORITY && filter.handle == u32::from(HANDLE)
 }
 
 /// Removes the instance's filter from an interface.

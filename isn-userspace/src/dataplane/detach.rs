@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use super::{
     clsact::remove_filter,
     existing,
     flows::Translated,
+    holding,
     instance::Instance,
     interfaces,
     lock::{self, Lock},
@@ -69,17 +71,43 @@ impl Leaving {
     }
 }
 
-/// Takes everything away, whatever is in the maps, even if they cannot be read; false if there is no
-/// such instance.
+/// Takes away everything in the instance's directory, whatever it is and whoever made it, even if the
+/// maps cannot be read; false if there is no such instance. No symbolic link is followed, and no
+/// program that is not pinned there is touched.
 pub fn force(place: &Place) -> Result<bool, Failure> {
     privileges::check(&privileges::TO_DETACH)?;
     let pins = Pins::new(place);
+    if is_link(&pins.root) {
+        return Err(Failure::new(
+            format!("cannot detach instance `{}`", place.instance),
+            format!(
+                "{} is a symbolic link, and what it leads to is not looked at",
+                pins.root.display()
+            ),
+            "find out who made it, and remove it by hand",
+        ));
+    }
+    if is_link(&pins.home) {
+        remove_file(&pins.home)?;
+        remove_root(&pins)?;
+        return Ok(true);
+    }
     if !status::exists(&pins)? {
         return Ok(false);
     }
     let _lock = lock::for_change(&pins.home)?;
+    for dir in [pins.links(), pins.notes()]
+        .iter()
+        .filter(|dir| is_link(dir))
+    {
+        remove_file(dir)?;
+    }
     remove(&pins)?;
     Ok(true)
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn remove(pins: &Pins) -> Result<(), Failure> {
@@ -89,17 +117,19 @@ fn remove(pins: &Pins) -> Result<(), Failure> {
         .filter_map(|name| name.parse().ok())
         .collect();
     check_reach(pins, &pinned)?;
-    let programs: Vec<_> = pinned
-        .iter()
-        .filter_map(|name| Some((*name, observe::pinned_program(pins, *name).ok()?)))
-        .collect();
-    remove_filters(pins, &mut netlink, &pinned)?;
+    let programs = own_programs(pins, &pinned);
+    remove_filters(&mut netlink, &programs)?;
     for name in entries(&pins.links())? {
         remove_file(&pins.links().join(name))?;
     }
     wait_until_gone(pins, &mut netlink, &programs)?;
     remove_qdiscs(pins, &mut netlink, &pinned)?;
-    existing::remove_maps(pins)?;
+    for name in entries(&pins.home)? {
+        let path = pins.home.join(name);
+        if is_link(&path) || path.is_file() {
+            remove_file(&path)?;
+        }
+    }
     remove_directories(pins)
 }
 
@@ -115,16 +145,26 @@ fn check_reach(pins: &Pins, pinned: &[LinkName]) -> Result<(), Failure> {
     }
 }
 
-fn remove_filters(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Result<(), Failure> {
-    let interfaces = interfaces::all(netlink)?;
-    for name in pinned
+/// Programs of ours in the seats that the pins name: what else a pin may hold is only unpinned.
+fn own_programs(pins: &Pins, pinned: &[LinkName]) -> Vec<(LinkName, u32)> {
+    let ids = holding::pinned_maps(pins).unwrap_or_default();
+    pinned
         .iter()
-        .filter(|name| name.seat.flavour() == Some(TcFlavour::Clsact))
+        .filter(|name| holding::link(pins, **name, &ids).is_ok())
+        .filter_map(|name| Some((*name, observe::pinned_program(pins, *name).ok()?)))
+        .collect()
+}
+
+fn remove_filters(netlink: &mut Netlink, programs: &[(LinkName, u32)]) -> Result<(), Failure> {
+    let interfaces = interfaces::all(netlink)?;
+    for (name, program) in programs
+        .iter()
+        .filter(|(name, _)| name.seat.flavour() == Some(TcFlavour::Clsact))
     {
         let Some(interface) = interfaces.iter().find(|it| it.index == name.ifindex) else {
             continue;
         };
-        if observe::seat(pins, netlink, interface, *name).runs() {
+        if observe::presence(netlink, interface, name.seat, *program) == Presence::There {
             remove_filter(&interface.name, name.seat.way()).explain(
                 format!("cannot remove the clsact filter from `{}`", interface.name),
                 "remove it with `tc filter del` and try again",
@@ -198,6 +238,10 @@ fn remove_directories(pins: &Pins) -> Result<(), Failure> {
             "see what else is in it, and remove that by hand",
         )?;
     }
+    remove_root(pins)
+}
+
+fn remove_root(pins: &Pins) -> Result<(), Failure> {
     match fs::remove_dir(&pins.root) {
         Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error).explain(
             format!("cannot remove {}", pins.root.display()),
@@ -207,7 +251,7 @@ fn remove_directories(pins: &Pins) -> Result<(), Failure> {
     }
 }
 
-fn remove_file(path: &std::path::Path) -> Result<(), Failure> {
+fn remove_file(path: &Path) -> Result<(), Failure> {
     absent_is_fine(fs::remove_file(path)).explain(
         format!("cannot remove {}", path.display()),
         "run it as root",

@@ -6,6 +6,7 @@ use aya::programs::{
 };
 
 use super::{
+    clsact::is_own,
     interfaces::Interface,
     netlink::{Netlink, Way},
     pins::Pins,
@@ -100,7 +101,11 @@ pub fn presence(
         Seat::TcxEgress => in_tcx(interface, TcAttachType::Egress, program),
         Seat::ClsactIngress | Seat::ClsactEgress => {
             match netlink.filters(interface.index, seat.way()) {
-                Ok(filters) if filters.iter().any(|it| it.program == Some(program)) => {
+                Ok(filters)
+                    if filters
+                        .iter()
+                        .any(|it| is_own(it) && it.program == Some(program)) =>
+                {
                     Presence::There
                 }
                 Ok(_) => Presence::Missing("somebody has removed its tc filter".into()),

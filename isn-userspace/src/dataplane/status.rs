@@ -13,6 +13,7 @@ use super::{
     observe::{self, Observed},
     pins::Pins,
     seat::LinkName,
+    trust,
 };
 use crate::{
     failure::Failure,
@@ -59,9 +60,11 @@ pub struct Status {
 /// Reads the state of an instance; `None` if there is no such instance.
 pub fn read(place: &Place) -> Result<Option<Status>, Failure> {
     let pins = Pins::new(place);
+    trust::directories(&pins)?;
     if !exists(&pins)? {
         return Ok(None);
     }
+    trust::check(&pins)?;
     read_locked(place, &pins, &mut open_netlink()?).map(Some)
 }
 
