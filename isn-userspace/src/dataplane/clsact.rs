@@ -12,9 +12,11 @@ use aya::programs::{
 
 use super::{
     attacher::{Attacher, attach_type},
+    holding,
     interfaces::Interface,
     netlink::{Filter, Netlink, Way},
     pins::absent_is_fine,
+    programs,
     refusal::filter_refused,
     seat::LinkName,
 };
@@ -30,6 +32,7 @@ impl Attacher<'_> {
     pub fn clsact(&mut self, interface: &Interface, name: LinkName) -> Result<bool, Failure> {
         let added = self.add_qdisc(interface)?;
         let (device, way) = (interface.name.clone(), name.seat.way());
+        let lost = self.lost_filter(interface, name)?;
         let program = self.programs.tc(name.direction())?;
         // The record comes first: killed in between, a record without a filter is put right by the
         // next attach; a filter without a record would be nobody's.
@@ -38,6 +41,13 @@ impl Attacher<'_> {
         self.undo.push(format_args!("pin {name}"), move || {
             Ok(std::fs::remove_file(path)?)
         });
+        if lost {
+            change_filter(program, &device, way).explain(
+                format!("cannot replace the clsact filter on `{device}`"),
+                "remove it with `tc filter del` and try again",
+            )?;
+            return Ok(added);
+        }
         let options = NlOptions {
             priority: PRIORITY,
             handle: HANDLE,
@@ -75,6 +85,20 @@ impl Attacher<'_> {
             });
         absent_is_fine(std::fs::remove_file(&path))?;
         Ok(program.pin(&path)?)
+    }
+
+    /// Whether this instance's filter is there although its pin is not.
+    fn lost_filter(&mut self, interface: &Interface, name: LinkName) -> Result<bool, Failure> {
+        let ids = holding::pinned_maps(self.pins)?;
+        let filters = self.netlink.filters(interface.index, name.seat.way());
+        let there: Vec<u32> = filters
+            .unwrap_or_default()
+            .iter()
+            .filter(|filter| is_own(filter))
+            .filter_map(|filter| filter.program)
+            .collect();
+        let mut programs = programs::by_ids(&there).into_iter();
+        Ok(programs.any(|it| holding::uses(&it, &ids) == Some(true)))
     }
 
     fn add_qdisc(&mut self, interface: &Interface) -> Result<bool, Failure> {

@@ -1,6 +1,7 @@
 //! Detaching: programs off the interfaces, pins away, nothing left behind (S20).
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::Path,
     thread::sleep,
@@ -19,7 +20,7 @@ use super::{
     maps::Maps,
     netlink::{Netlink, Way},
     observe::{self, Presence},
-    pins::{Pins, absent_is_fine, entries},
+    pins::{Note, Pins, absent_is_fine, entries},
     privileges,
     seat::LinkName,
     status,
@@ -118,12 +119,17 @@ fn remove(pins: &Pins) -> Result<(), Failure> {
         .collect();
     check_reach(pins, &pinned)?;
     let programs = own_programs(pins, &pinned);
+    let notes = pins.known().unwrap_or_default().notes;
+    // First, so that a process that stays does not put back what goes.
+    for name in entries(&pins.notes())? {
+        remove_file(&pins.notes().join(name))?;
+    }
     remove_filters(&mut netlink, &programs)?;
     for name in entries(&pins.links())? {
         remove_file(&pins.links().join(name))?;
     }
     wait_until_gone(pins, &mut netlink, &programs)?;
-    remove_qdiscs(pins, &mut netlink, &pinned)?;
+    remove_qdiscs(&notes, &mut netlink)?;
     for name in entries(&pins.home)? {
         let path = pins.home.join(name);
         if is_link(&path) || path.is_file() {
@@ -204,13 +210,9 @@ fn wait_until_gone(
 }
 
 /// A clsact qdisc goes if it was added for this instance and nobody else has put filters into it.
-fn remove_qdiscs(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Result<(), Failure> {
-    let mut indices: Vec<u32> = pinned.iter().map(|name| name.ifindex).collect();
-    indices.dedup();
-    for index in indices {
-        if !pins.note(index).is_some_and(|note| note.clsact_added) {
-            continue;
-        }
+fn remove_qdiscs(notes: &BTreeMap<u32, Note>, netlink: &mut Netlink) -> Result<(), Failure> {
+    for (index, _) in notes.iter().filter(|(_, note)| note.clsact_added) {
+        let index = *index;
         let mut in_use = |way| {
             netlink
                 .filters(index, way)
@@ -229,9 +231,6 @@ fn remove_qdiscs(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Res
 }
 
 fn remove_directories(pins: &Pins) -> Result<(), Failure> {
-    for name in entries(&pins.notes())? {
-        remove_file(&pins.notes().join(name))?;
-    }
     for dir in [pins.links(), pins.notes(), pins.home.clone()] {
         absent_is_fine(fs::remove_dir(&dir)).explain(
             format!("cannot remove {}", dir.display()),

@@ -8,6 +8,7 @@ mod clsact;
 mod detach;
 mod existing;
 mod flows;
+mod heal;
 mod holding;
 mod hook;
 mod instance;
@@ -36,6 +37,7 @@ pub use attach::{Attached, attach};
 pub use clock::now;
 pub use detach::{Leaving, force};
 pub use flows::{Flow, Translated};
+pub use heal::{Looked, Seen, heal};
 pub use hook::Hook;
 pub use instance::Instance;
 pub use lifetime::{is_forgotten, may_be_swept};
@@ -43,7 +45,7 @@ pub use lock::Lock;
 pub use maps::Maps;
 pub use pins::Pins;
 pub use stats::{Stats, TableLoad};
-pub use status::{Attachment, Status, read as status, sits_on};
+pub use status::{Attachment, Status, read as status};
 pub use table::Table;
 
 /// The BPF object: every program and map.

@@ -54,12 +54,8 @@ pub fn directories(pins: &Pins) -> Result<(), Failure> {
 }
 
 fn own_directory(dir: &Path) -> Result<(), Failure> {
-    let metadata = match fs::symlink_metadata(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.explain(
-            format!("cannot look at {}", dir.display()),
-            "run it as root",
-        )?,
+    let Some(metadata) = look(dir)? else {
+        return Ok(());
     };
     if metadata.is_symlink() {
         let to = fs::read_link(dir).unwrap_or_default();
@@ -73,7 +69,9 @@ fn own_directory(dir: &Path) -> Result<(), Failure> {
 }
 
 fn own_pin(path: &Path) -> Result<(), Failure> {
-    let metadata = look(path)?;
+    let Some(metadata) = look(path)? else {
+        return Ok(());
+    };
     if !metadata.is_file() {
         return Err(distrust(path, "it is no pin"));
     }
@@ -81,15 +79,24 @@ fn own_pin(path: &Path) -> Result<(), Failure> {
 }
 
 fn own_note(path: &Path) -> Result<(), Failure> {
-    let metadata = look(path)?;
+    let Some(metadata) = look(path)? else {
+        return Ok(());
+    };
     if !metadata.is_symlink() {
         return Err(distrust(path, "it is no note"));
     }
     owner(path, &metadata)
 }
 
-fn look(path: &Path) -> Result<fs::Metadata, Failure> {
-    fs::symlink_metadata(path).explain(format!("cannot look at {}", path.display()), "try again")
+/// What is there; `None` if nothing is, or it went in between.
+fn look(path: &Path) -> Result<Option<fs::Metadata>, Failure> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).explain(
+            format!("cannot look at {}", path.display()),
+            "run it as root",
+        ),
+    }
 }
 
 fn own(path: &Path, metadata: &fs::Metadata) -> Result<(), Failure> {
