@@ -77,7 +77,7 @@ impl Leaving {
 
 /// Takes away everything in the instance's directory, whatever it is and whoever made it, even if the
 /// maps cannot be read; false if there is no such instance. No symbolic link is followed, and no
-/// program that is not pinned there is touched.
+/// program is touched that is neither pinned there nor runs on the instance's own maps.
 pub fn force(place: &Place) -> Result<bool, Failure> {
     privileges::check(&privileges::TO_DETACH)?;
     let pins = Pins::new(place);

@@ -129,9 +129,9 @@ fn add_addresses(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// What a worker knows about one of its ends.
+/// What a worker knows about an address and port of a host.
 #[derive(Debug, Clone, Copy)]
-struct End4Tuple {
+struct HostEnd {
     last_isn: Option<u32>,
     free_at: Instant,
 }
@@ -141,7 +141,7 @@ struct Worker<'a> {
     ledger: &'a Ledger,
     random: fastrand::Rng,
     servers: [Server; 2],
-    ends: BTreeMap<SocketAddr, End4Tuple>,
+    ends: BTreeMap<SocketAddr, HostEnd>,
     idle: Vec<Connection>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Worker<'a> {
                     let end = SocketAddr::new(family.address(1, node), port);
                     ends.insert(
                         end,
-                        End4Tuple {
+                        HostEnd {
                             last_isn: None,
                             free_at: Instant::now(),
                         },
@@ -225,7 +225,7 @@ impl<'a> Worker<'a> {
             opened.with_context(|| format!("opening {at} with {isn} after {:?}", end.last_isn))?;
         self.ends.insert(
             at,
-            End4Tuple {
+            HostEnd {
                 last_isn: Some(isn),
                 ..end
             },

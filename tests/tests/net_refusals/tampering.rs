@@ -254,19 +254,20 @@ fn a_forced_detach_takes_no_filter_of_somebody_else_away() -> Result<()> {
     for end in ["clsact_ingress", "clsact_egress"] {
         exchange(&link(&isnguard.pins(), end)?, &link(&other.pins(), end)?)?;
     }
-    let filters = || -> Result<String> {
+    let filters = |interface: &str| -> Result<String> {
         let mut filters = String::new();
-        for interface in [INSIDE_IF, OUTSIDE_IF] {
-            for direction in ["ingress", "egress"] {
-                let shown = ["filter", "show", "dev", interface, direction];
-                filters += &lab.gateway.run("tc", &shown)?;
-            }
+        for direction in ["ingress", "egress"] {
+            let shown = ["filter", "show", "dev", interface, direction];
+            filters += &lab.gateway.run("tc", &shown)?;
         }
         Ok(filters)
     };
-    let before = filters()?;
+    let before = filters(OUTSIDE_IF)?;
     isnguard.detach_by_force()?;
-    ensure!(filters()? == before, "{before} became {}", filters()?);
+    let after = filters(OUTSIDE_IF)?;
+    ensure!(after == before, "{before} became {after}");
+    let own = filters(INSIDE_IF)?;
+    ensure!(own.trim().is_empty(), "its own filters are left: {own}");
     let status = process::run_to_end(isnguard.command("status", &[])?)?;
     ensure!(status.status.code() == Some(4), "{status:?}");
     other.detach_by_force()

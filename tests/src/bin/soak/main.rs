@@ -38,7 +38,7 @@ fn perform(arguments: &Arguments) -> Result<()> {
     );
     let soak = Soak {
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
-        time: Duration::from_secs(60 * arguments.minutes),
+        time: Duration::from_mins(arguments.minutes),
         hook: arguments.hook.into(),
     };
     let stop = Arc::new(AtomicBool::new(false));
