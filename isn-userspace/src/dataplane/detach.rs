@@ -198,12 +198,12 @@ fn own_programs(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Vec<
     seats.extend(pinned);
     seats.sort_unstable();
     seats.dedup();
-    let mut own = |name: LinkName| match name.seat.flavour() {
-        Some(TcFlavour::Clsact) => own_filter(netlink, name, &ids),
-        _ => {
-            holding::link(pins, name, &ids).ok()?;
-            observe::pinned_program(pins, name).ok()
+    let mut own = |name: LinkName| {
+        if name.seat.flavour() == Some(TcFlavour::Clsact) {
+            return own_filter(netlink, name, &ids);
         }
+        holding::link(pins, name, &ids).ok()?;
+        observe::pinned_program(pins, name).ok()
     };
     let found = seats.iter().map(|name| Some((*name, own(*name)?)));
     found.collect::<Vec<_>>().into_iter().flatten().collect()
