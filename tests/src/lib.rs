@@ -3,7 +3,8 @@
 //! `namespace` and `process` are guards that leave nothing behind; `topology` lays out host – gateway – peer; `chosen_isn` opens
 //! connections that start at a given number and `server` ends them so that the peer keeps TIME-WAIT; `unmodified` lets other programs'
 //! connections regress; `transfer` moves digested bytes;
-//! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary.
+//! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary, `hooks` counts
+//! what sits where, `traced` kills a process at a chosen system call.
 //!
 //! The programs alone: `packet_builder` says frames, `test_run` runs them in the kernel, `two_worlds` compares that with the same code in
 //! memory and plays tables of cases, `expected_counters` holds what each case must count.
@@ -15,6 +16,7 @@ pub mod expected_counters;
 pub mod family;
 pub mod fuzz;
 pub mod gateway;
+pub mod hooks;
 pub mod model;
 pub mod namespace;
 pub mod packet_builder;
@@ -29,6 +31,7 @@ pub mod socket_option;
 pub mod super_packets;
 pub mod test_run;
 pub mod topology;
+pub mod traced;
 pub mod transfer;
 pub mod two_worlds;
 pub mod unmodified;
