@@ -3,7 +3,8 @@
 //! `namespace` and `process` are guards that leave nothing behind; `topology` lays out host – gateway – peer; `chosen_isn` opens
 //! connections that start at a given number and `server` ends them so that the peer keeps TIME-WAIT; `unmodified` lets other programs'
 //! connections regress; `transfer` moves digested bytes;
-//! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary.
+//! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary, `hooks` counts
+//! what sits where, `traced` kills a process at a chosen system call.
 //!
 //! `load` and `datagrams` keep connections and datagrams going while something happens; `interrupted` kills a program before a chosen
 //! system call; `holdings` tells what an instance has in the kernel, `kernel_log` what the
@@ -21,6 +22,7 @@ pub mod family;
 pub mod fuzz;
 pub mod gateway;
 pub mod holdings;
+pub mod hooks;
 pub mod interrupted;
 pub mod kernel_log;
 pub mod load;
@@ -40,6 +42,7 @@ pub mod socket_option;
 pub mod super_packets;
 pub mod test_run;
 pub mod topology;
+pub mod traced;
 pub mod transfer;
 pub mod two_worlds;
 pub mod unmodified;

@@ -14,22 +14,24 @@ use super::{
     attach::open_netlink,
     clsact::{own_filter, remove_filter},
     existing,
-    flows::Translated,
+    flows::{Flow, Translated},
     holding,
     instance::Instance,
     interfaces,
+    lifetime::{self, Life},
     lock::{self, Lock},
     maps::Maps,
     netlink::{Netlink, Way},
     observe::{self, Presence},
     pins::{Note, Pins, absent_is_fine, entries},
     privileges,
+    reset::Resetter,
     seat::LinkName,
     status,
 };
 use crate::{
     failure::{Explain as _, Failure},
-    settings::{Place, TcFlavour},
+    settings::{Place, Placement, TcFlavour},
 };
 
 /// The kernel lets go of a link a moment after its pin is gone.
@@ -67,6 +69,24 @@ impl Leaving {
         let mut settings = self.instance.maps.settings()?;
         settings.draining = draining.into();
         self.instance.maps.write_settings(&settings)
+    }
+
+    /// What resets connections of this instance.
+    pub fn resetter(&self) -> Result<Resetter, Failure> {
+        let links = self.instance.pins.pinned_links()?;
+        let placement = links
+            .first()
+            .map_or(Placement::Inside, |name| name.placement);
+        Resetter::open(placement)
+    }
+
+    /// The flows that have an offset, and whether detaching would break them.
+    pub fn flows(&self) -> Result<Vec<(Flow, bool)>, Failure> {
+        let (now, history) = (super::now(), self.instance.settings.history);
+        let mut flows = self.instance.flows()?;
+        flows.retain(|flow| !flow.record.translation().is_none());
+        let lives = |flow: &Flow| lifetime::life(&flow.record, now, history) == Life::Live;
+        Ok(flows.into_iter().map(|it| (it, lives(&it))).collect())
     }
 
     /// Takes everything away.

@@ -115,8 +115,8 @@ impl Pins {
             }
         }
         for (ifindex, note) in &notes {
-            let noted = note.seats.iter().filter_map(|name| name.parse().ok());
-            for seat in noted.filter(|it: &LinkName| it.ifindex == *ifindex) {
+            let told = note.seats.iter().filter_map(|name| name.parse().ok());
+            for seat in told.filter(|it: &LinkName| it.ifindex == *ifindex) {
                 let same =
                     |it: &LinkName| it.ifindex == *ifindex && it.seat.way() == seat.seat.way();
                 if !seats.iter().any(same) {

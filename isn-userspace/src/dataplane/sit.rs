@@ -56,7 +56,7 @@ pub fn sit(
         seats: seats.map(|name| name.to_string()).to_vec(),
         ..note
     };
-    write_note(attacher, index, before, note)?;
+    write_note(attacher, index, before, &note)?;
     if target.hook().is_none() {
         warnings.extend(hook::warning(
             seats[0].seat.hook(),
@@ -71,12 +71,12 @@ fn write_note(
     attacher: &mut Attacher<'_>,
     index: u32,
     before: Option<Note>,
-    note: Note,
+    note: &Note,
 ) -> Result<(), Failure> {
-    if before.as_ref() == Some(&note) {
+    if before.as_ref() == Some(note) {
         return Ok(());
     }
-    attacher.pins.write_note(index, &note).explain(
+    attacher.pins.write_note(index, note).explain(
         format!("cannot write the note about `{}`", note.interface),
         "see whether the BPF file system is writable",
     )?;
@@ -244,6 +244,6 @@ impl Seating<'_, '_> {
             interface: self.target.interface.name.clone(),
             ..self.note.clone()
         };
-        write_note(self.attacher, index, before, note)
+        write_note(self.attacher, index, before, &note)
     }
 }

@@ -5,12 +5,13 @@ use std::thread;
 use anyhow::{Result, anyhow, ensure};
 use isn_tests::{
     gateway::Isnguard,
+    hooks::ensure_single,
     scenario::host_end,
     setup::{Hook, Setup},
     topology::INSIDE_IF,
 };
 
-use crate::{Bench, KIB, PORT, Run, ensure_single, exit_code, inside, whole};
+use crate::{Bench, KIB, PORT, Run, exit_code, inside, whole};
 
 const DEGRADED: Option<i32> = Some(3);
 

@@ -6,7 +6,6 @@ mod programs;
 use std::{fs::File, io::Read as _, path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use aya::programs::{SchedClassifier, TcAttachType};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
@@ -113,47 +112,10 @@ fn whole(isnguard: &Isnguard) -> Result<Value> {
     whole.with_context(|| last.to_string())
 }
 
-/// How many BPF programs sit at each hook of an interface: arriving at XDP, arriving at TC, leaving at TC.
-fn programs_at(lab: &Lab, interface: &str) -> Result<[usize; 3]> {
-    let link = lab
-        .gateway
-        .run("ip", &["-d", "link", "show", "dev", interface])?;
-    let at_xdp = link.matches("prog/xdp").count();
-    let at_tc = |way, name| -> Result<usize> {
-        let query =
-            || SchedClassifier::query_tcx(interface, way).map(|(_, programs)| programs.len());
-        let filters = lab
-            .gateway
-            .run("tc", &["filter", "show", "dev", interface, name])?;
-        Ok(lab.gateway.enter(query)? + filters.matches(" handle 0x").count())
-    };
-    Ok([
-        at_xdp,
-        at_tc(TcAttachType::Ingress, "ingress")?,
-        at_tc(TcAttachType::Egress, "egress")?,
-    ])
-}
-
-fn programs_wanted(hook: Hook) -> [usize; 3] {
-    match hook {
-        Hook::Tc => [0, 1, 1],
-        _ => [1, 0, 1],
-    }
-}
-
 fn exit_code(isnguard: &Isnguard) -> Result<Option<i32>> {
     Ok(process::run_to_end(isnguard.command("status", &[])?)?
         .status
         .code())
-}
-
-fn ensure_single(lab: &Lab, interface: &str, hook: Hook) -> Result<()> {
-    let there = programs_at(lab, interface)?;
-    ensure!(
-        there == programs_wanted(hook),
-        "at XDP, TC in, TC out: {there:?}"
-    );
-    Ok(())
 }
 
 fn inside(hook: Hook) -> Setup {

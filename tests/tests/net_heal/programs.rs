@@ -5,12 +5,13 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use isn_tests::{
     gateway::Isnguard,
+    hooks::ensure_single,
     process::run,
     setup::{Hook, Setup},
     topology::{INSIDE_IF, Lab},
 };
 
-use crate::{Bench, KIB, PORT, Run, ensure_single, exit_code, inside, whole};
+use crate::{Bench, KIB, PORT, Run, exit_code, inside, whole};
 
 /// Detaches the link of a pin, as an operator would with other tools.
 fn detach_link(isnguard: &Isnguard, end: &str) -> Result<()> {
