@@ -82,7 +82,7 @@ fn with_used(mut maps: Vec<u32>, programs: &[ProgramInfo]) -> Vec<u32> {
 impl ProcessHoldings {
     /// Of a living process.
     pub fn of(pid: u32) -> Result<Self> {
-        let status = read(format!("/proc/{pid}/status"))?;
+        let status = read(&format!("/proc/{pid}/status"))?;
         let resident = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
@@ -166,6 +166,6 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn read(path: String) -> Result<String> {
-    fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {path}"))
 }

@@ -84,7 +84,7 @@ impl<'a> Trial<'a, '_> {
     fn kill_while_staying(&mut self) -> Result<()> {
         let (run, took) = self.upgrading(Resident::start)?;
         self.figures.restarts.push(took);
-        self.upgrading(|isnguard, setup| isnguard.attach(setup))?;
+        self.upgrading(Isnguard::attach)?;
         thread::sleep(Duration::from_millis(self.random.u64(..20)));
         self.kill(run)
     }
@@ -96,7 +96,7 @@ impl<'a> Trial<'a, '_> {
             self.kill_while_staying()?;
         }
         while self.figures.upgrades < UPGRADES * (number + 1) / KILLS {
-            self.upgrading(|isnguard, setup| isnguard.attach(setup))?;
+            self.upgrading(Isnguard::attach)?;
         }
         self.bench.ensure_whole(&self.isnguard)
     }
