@@ -101,6 +101,11 @@ impl<'a> Isnguard<'a> {
         &self.binary
     }
 
+    /// From now on it is detached by force when dropped: somebody drives it by [`Isnguard::command`].
+    pub fn touch(&mut self) {
+        self.touched = true;
+    }
+
     /// `isnguard attach`: returns what it printed.
     pub fn attach(&mut self, setup: &Setup) -> Result<String> {
         self.touched = true;

@@ -135,6 +135,32 @@ impl Lab {
             .chain(&self.wire)
     }
 
+    /// Takes the line between host and gateway away. Needs a laboratory without a wire there.
+    pub fn unplug(&self) -> Result<()> {
+        let del = ["link", "del", INSIDE_IF];
+        self.gateway.run("ip", &del).map(drop)
+    }
+
+    /// Makes that line anew, with the same names and addresses.
+    pub fn plug(&self) -> Result<()> {
+        pair(&self.host, HOST_IF, &self.gateway, INSIDE_IF)?;
+        finish_frames(&self.gateway, INSIDE_IF)?;
+        finish_frames(&self.host, HOST_IF)?;
+        for family in Family::ALL {
+            self.address_inside(family)?;
+        }
+        await_running(&self.host, &[HOST_IF])?;
+        await_running(&self.gateway, &[INSIDE_IF])
+    }
+
+    fn address_inside(&self, family: Family) -> Result<()> {
+        addressed(&self.host, HOST_IF, family, 1, 2)?;
+        addressed(&self.gateway, INSIDE_IF, family, 1, 1)?;
+        let gateway = family.address(1, 1).to_string();
+        let route = ["route", "add", family.outside(), "via", &gateway];
+        self.host.run("ip", &route).map(drop)
+    }
+
     fn join(&self, at: Option<Wire>) -> Result<()> {
         let Self {
             host,
@@ -174,16 +200,10 @@ impl Lab {
         self.gateway
             .set_sysctl("net/ipv6/conf/all/forwarding", "1")?;
         for family in Family::ALL {
-            addressed(&self.host, HOST_IF, family, 1, 2)?;
-            addressed(&self.gateway, INSIDE_IF, family, 1, 1)?;
+            self.address_inside(family)?;
             addressed(&self.gateway, outside, family, 2, 1)?;
             addressed(&self.peer, PEER_IF, family, 2, 2)?;
-            let gateway_inside = family.address(1, 1).to_string();
             let gateway_outside = family.address(2, 1).to_string();
-            self.host.run(
-                "ip",
-                &["route", "add", family.outside(), "via", &gateway_inside],
-            )?;
             self.peer.run(
                 "ip",
                 &["route", "add", family.protected(), "via", &gateway_outside],

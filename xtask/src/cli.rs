@@ -25,6 +25,8 @@ pub enum Verb {
     Test(Test),
     /// Random packets through kernel, memory and model until they differ or Ctrl-C; needs root
     Fuzz(Fuzz),
+    /// Real connections at random with kills, reloads, floods and flaps in between, ten minutes; needs root
+    Soak(Soak),
     /// A host with a regressing ISN, without and with isnguard: about a minute, needs root
     Demo(Demo),
 }
@@ -95,6 +97,28 @@ pub struct Fuzz {
     /// Play this episode instead, and make it as short as it can be if it fails
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "packets", "minutes"])]
     pub replay: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Soak {
+    /// How long connections are opened [default: 10]
+    #[arg(long, value_name = "N")]
+    pub minutes: Option<u64>,
+    /// Where the random numbers begin; without it, anywhere
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The hook of arriving packets, xdp or tc [default: xdp]
+    #[arg(long, value_enum)]
+    pub hook: Option<SoakHook>,
+}
+
+/// The hook that is soaked.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SoakHook {
+    /// XDP at ingress, TC at egress
+    Xdp,
+    /// TC both ways
+    Tc,
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +200,7 @@ mod tests {
             kind("xtask fuzz --replay f --seed 1"),
             ErrorKind::ArgumentConflict
         );
+        assert_eq!(kind("xtask soak --hook both"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask build extra"), ErrorKind::UnknownArgument);
         assert_eq!(kind("xtask polish"), ErrorKind::InvalidSubcommand);
     }

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod fuzz;
 mod setup;
+mod soak;
 mod test;
 
 use anyhow::{Result, bail};
@@ -20,6 +21,7 @@ pub fn perform(verb: Verb) -> Result<()> {
         Verb::Check => check::perform(&shell),
         Verb::Test(test) => test::perform(&shell, &test),
         Verb::Fuzz(fuzz) => fuzz::perform(&shell, &fuzz),
+        Verb::Soak(soak) => soak::perform(&shell, &soak),
         Verb::Demo(demo) => demo::perform(&shell, &demo),
     }
 }

@@ -1,16 +1,13 @@
 //! `isnguard detach`: refused while translated flows live, unless drained or forced (S20).
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    time::{Duration, Instant},
-};
+mod drain;
+mod reset;
+
+use std::time::Duration;
 
 use clap::Args;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::sleep,
-};
 
+use self::{drain::drain, reset::Resets};
 use super::{Common, Outcome, not_running};
 use crate::{
     dataplane::{self, Leaving, Translated},
@@ -28,15 +25,16 @@ pub struct DetachArgs {
     /// Detach at once; translated connections that live break
     #[arg(long)]
     force: bool,
+    /// Before that, end the translated connections that live at both ends (RST), so that neither goes on
+    #[arg(long, requires = "force")]
+    reset: bool,
 }
-
-/// Time between two looks at the flows while draining.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Time between two lines of progress where no terminal shows them.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Detaches the instance.
 pub fn detach(args: DetachArgs, common: &Common) -> anyhow::Result<Outcome> {
+    if args.reset {
+        return force_with_resets(common);
+    }
     if args.force {
         return force(common);
     }
@@ -50,7 +48,7 @@ pub fn detach(args: DetachArgs, common: &Common) -> anyhow::Result<Outcome> {
         return Err(refusal(common, flows).into());
     }
     leaving.remove()?;
-    report(common, flows)
+    report(common, flows, None)
 }
 
 fn force(common: &Common) -> anyhow::Result<Outcome> {
@@ -63,10 +61,27 @@ fn force(common: &Common) -> anyhow::Result<Outcome> {
     if !dataplane::force(&place)? {
         return Ok(not_running(common));
     }
-    report(common, flows)
+    if flows.live > 0 {
+        eprintln!(
+            "note: the ends of {} do not know it yet, and may answer each other for long; with --reset \
+             they would have been told",
+            live(flows)
+        );
+    }
+    report(common, flows, None)
 }
 
-fn report(common: &Common, flows: Translated) -> anyhow::Result<Outcome> {
+fn force_with_resets(common: &Common) -> anyhow::Result<Outcome> {
+    let Some(mut leaving) = Leaving::open(&common.place())? else {
+        return Ok(not_running(common));
+    };
+    let flows = leaving.translated()?;
+    let resets = reset::reset(&mut leaving)?;
+    leaving.remove()?;
+    report(common, flows, Some(resets))
+}
+
+fn report(common: &Common, flows: Translated, resets: Option<Resets>) -> anyhow::Result<Outcome> {
     let Translated { live, closed, .. } = flows;
     let instance = common.instance.to_string();
     DetachReport {
@@ -74,6 +89,8 @@ fn report(common: &Common, flows: Translated) -> anyhow::Result<Outcome> {
         detached: true,
         live,
         closed,
+        reset: resets.map(|it| it.reset),
+        not_reset: resets.map(|it| it.left),
     }
     .print(common.json)?;
     Ok(Outcome::Done)
@@ -83,7 +100,8 @@ fn refusal(common: &Common, flows: Translated) -> Failure {
     Failure::new(
         format!("cannot detach instance `{}`", common.instance),
         format!("{} would break{}", live(flows), and_closed(flows)),
-        "let them end first (isnguard detach --drain), or break them (isnguard detach --force)",
+        "let them end first (isnguard detach --drain), or break them (isnguard detach --force, with --reset to \
+         tell both ends)",
     )
 }
 
@@ -95,157 +113,5 @@ fn and_closed(flows: Translated) -> String {
     match flows.closed {
         0 => String::new(),
         closed => format!(" ({closed} more just ended)"),
-    }
-}
-
-/// What draining does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Detach,
-    Wait,
-    GiveUp,
-}
-
-/// A connection that has just ended gets a moment for its last segments.
-fn next(flows: Translated, waited: Duration, limit: Duration) -> Next {
-    match (flows.live, flows.just_closed) {
-        (0, 0) => Next::Detach,
-        (0, _) if waited >= limit => Next::Detach,
-        _ if waited >= limit => Next::GiveUp,
-        _ => Next::Wait,
-    }
-}
-
-/// Waits until no translated flow lives. If that does not happen, the data plane goes on as before.
-fn drain(leaving: &mut Leaving, limit: Duration) -> anyhow::Result<Translated> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut ending = Ending {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        };
-        leaving.set_draining(true)?;
-        let drained = wait(leaving, limit, &mut ending).await;
-        if drained.is_err() {
-            leaving.set_draining(false)?;
-        }
-        drained
-    })
-}
-
-struct Ending {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-async fn wait(
-    leaving: &Leaving,
-    limit: Duration,
-    ending: &mut Ending,
-) -> anyhow::Result<Translated> {
-    let began = Instant::now();
-    let mut progress = Progress::default();
-    loop {
-        let flows = leaving.translated()?;
-        let waited = began.elapsed();
-        match next(flows, waited, limit) {
-            Next::Detach => {
-                progress.end();
-                return Ok(flows);
-            }
-            Next::GiveUp => {
-                progress.end();
-                return Err(gave_up(flows, &format!("after {} s", limit.as_secs())).into());
-            }
-            Next::Wait => progress.tell(flows, waited, limit),
-        }
-        tokio::select! {
-            () = sleep(LOOK_EVERY.min(limit.saturating_sub(waited))) => {}
-            _ = ending.interrupt.recv() => return Err(gave_up(flows, "when interrupted").into()),
-            _ = ending.terminate.recv() => return Err(gave_up(flows, "when told to end").into()),
-        }
-    }
-}
-
-fn gave_up(flows: Translated, when: &str) -> Failure {
-    Failure::new(
-        "cannot detach",
-        format!("{} left {when}{}", live(flows), and_closed(flows)),
-        "it stays attached and translates new connections again; drain longer \
-         (isnguard detach --drain=SECONDS), or break them (isnguard detach --force)",
-    )
-}
-
-#[derive(Default)]
-struct Progress {
-    told: Option<Duration>,
-}
-
-impl Progress {
-    fn tell(&mut self, flows: Translated, waited: Duration, limit: Duration) {
-        let line = format!(
-            "draining: {} left, {} just ended; {} of {} s",
-            live(flows),
-            flows.just_closed,
-            waited.as_secs(),
-            limit.as_secs()
-        );
-        if io::stderr().is_terminal() {
-            eprint!("\r\x1b[K{line}");
-            // Nothing is lost if the terminal is gone.
-            let _ = io::stderr().flush();
-        } else if self.told.is_none_or(|told| waited >= told + TELL_EVERY) {
-            eprintln!("{line}");
-        } else {
-            return;
-        }
-        self.told = Some(waited);
-    }
-
-    fn end(&self) {
-        if self.told.is_some() && io::stderr().is_terminal() {
-            eprintln!();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn draining_ends_with_the_last_flow_or_with_its_time() {
-        let seconds = Duration::from_secs;
-        let flows = |live, just_closed| Translated {
-            live,
-            closed: 7,
-            just_closed,
-        };
-        assert_eq!(next(flows(0, 0), seconds(0), seconds(300)), Next::Detach);
-        assert_eq!(next(flows(0, 0), seconds(900), seconds(300)), Next::Detach);
-        assert_eq!(next(flows(0, 1), seconds(9), seconds(300)), Next::Wait);
-        assert_eq!(next(flows(0, 1), seconds(300), seconds(300)), Next::Detach);
-        assert_eq!(next(flows(1, 0), seconds(299), seconds(300)), Next::Wait);
-        assert_eq!(next(flows(1, 0), seconds(300), seconds(300)), Next::GiveUp);
-        assert_eq!(next(flows(1, 0), seconds(0), seconds(0)), Next::GiveUp);
-    }
-
-    #[test]
-    fn what_has_ended_is_mentioned_beside_what_lives() {
-        let text = gave_up(
-            Translated {
-                live: 2,
-                closed: 1,
-                just_closed: 0,
-            },
-            "after 5 s",
-        )
-        .to_string();
-        assert!(
-            text.contains("2 live translated connections left after 5 s (1 more"),
-            "{text}"
-        );
     }
 }

@@ -1,6 +1,6 @@
-//! The process that stays: it removes entries of ended flows and tells what happens to the
-//! interfaces. The data plane does not need it to translate, and stays attached when it ends.
+//! The process that stays: it removes entries of ended flows, and puts back what the interfaces lose. The data plane does not need it to translate, and stays attached when it ends.
 
+mod health;
 mod interval;
 mod log;
 mod readable;
@@ -14,8 +14,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use self::health::Looked as Health;
 use crate::{
-    dataplane::{self, Instance, Lock, Pins, Upkeep},
+    dataplane::{Instance, Lock, Pins, Upkeep},
     failure::{Explain as _, Failure},
     settings::Place,
 };
@@ -48,10 +49,10 @@ pub fn stay(
 }
 
 struct Daemon {
-    place: Place,
     instance: Instance,
     upkeep: Upkeep,
     interval: Duration,
+    health: health::Health,
     links: watch::Links,
     pins: watch::Pinned,
     log: log::Log,
@@ -71,9 +72,9 @@ impl Daemon {
         let what = "cannot watch for signals";
         let catch = |kind| signal(kind).explain(what, "see `ulimit -a`");
         Ok(Self {
-            place: place.clone(),
             upkeep: Upkeep::load(&Pins::new(place))?,
             interval: interval::between_sweeps(instance.settings.history),
+            health: health::Health::new(place),
             links: watch::Links::open()?,
             pins: watch::Pinned::open(place)?,
             log: log::Log::open(object)?,
@@ -93,13 +94,19 @@ impl Daemon {
                     self.sweep();
                     next = Instant::now() + self.interval;
                 }
-                gone = self.links.gone() => self.tell_gone(&gone?)?,
+                changed = self.links.changed() => {
+                    changed?;
+                    self.health.look_soon();
+                }
                 changed = self.pins.changed() => {
                     changed?;
-                    if dataplane::sits_on(&self.place)?.is_empty() {
-                        return Ok(Ended::Detached);
-                    }
+                    self.health.look_soon();
                 }
+                () = sleep_until(self.health.next_look()) => match self.health.look() {
+                    Health::Detached => return Ok(Ended::Detached),
+                    Health::Attached(Some(object)) => self.log = log::Log::open(*object)?,
+                    Health::Attached(None) => {}
+                },
                 () = self.log.forward() => {}
             }
         }
@@ -121,17 +128,5 @@ impl Daemon {
             ),
             Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
         }
-    }
-
-    fn tell_gone(&self, indices: &[u32]) -> Result<(), Failure> {
-        for (index, name) in dataplane::sits_on(&self.place)? {
-            if indices.contains(&index) {
-                tracing::warn!(
-                    "interface `{name}` is gone, and with it what guarded the hosts behind it; once \
-                     it is back, attach again"
-                );
-            }
-        }
-        Ok(())
     }
 }

@@ -15,9 +15,10 @@ use super::{
     pins::{Pins, absent_is_fine, create_dir},
     privileges,
     programs::{Capacities, Programs},
-    sit::sit,
+    sit::{Choice, sit},
     status::{self, Status},
-    target::{self, Targets},
+    target::{self, Gone, Target, Targets},
+    trust,
     undo::Undo,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
         interfaces::usable(&interfaces, &placed.interface)?;
     }
     let pins = Pins::new(&request.place);
+    trust::directories(&pins)?;
     if request.placed.is_empty() && !pins.home.is_dir() {
         let why = "there is no such instance to adopt, and no interface is named";
         return Err(target::nothing_named(request, why));
@@ -60,9 +62,9 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
     let mut undo = Undo::default();
     let mounted = bpffs::ensure(&request.place.bpffs, &mut undo)?;
     let (_changing, stay) = occupy(&pins, stay, &mut undo)?;
+    trust::check(&pins)?;
     let existing = existing::read(&pins, request)?;
-    let pinned = pins.pinned_links()?;
-    let targets = target::targets(request, &pinned, &interfaces)?;
+    let targets = target::targets(request, &pins.known()?, &interfaces)?;
     let mut change = Change {
         request,
         pins: &pins,
@@ -131,7 +133,11 @@ impl Change<'_> {
         let mut maps = Maps::open(self.pins)?;
         maps.write_settings(&settings)?;
         maps.write_policy(&policy)?;
-        self.remove_stale(targets)?;
+        let choice = Choice {
+            hook: self.request.hook,
+            flavour: self.request.tc_flavour,
+            keep_running: false,
+        };
         for target in &targets.wanted {
             let (pins, netlink) = (self.pins, &mut self.netlink);
             let mut attacher = Attacher {
@@ -140,7 +146,14 @@ impl Change<'_> {
                 netlink,
                 undo,
             };
-            sit(&mut attacher, self.request, target, &mut self.warnings)?;
+            sit(&mut attacher, choice, target, &mut self.warnings)?;
+        }
+        for gone in &targets.gone {
+            forget(self.pins, gone)?;
+            self.warnings.push(match targets.successor(gone) {
+                Some(new) => came_back(gone, new),
+                None => format!("`{}` is gone; what was left of it was removed", gone.name),
+            });
         }
         Ok(programs.into_ebpf())
     }
@@ -158,26 +171,25 @@ impl Change<'_> {
             ));
         }
     }
+}
 
-    fn remove_stale(&mut self, targets: &Targets) -> Result<(), Failure> {
-        for group in targets.stale.chunk_by(|a, b| a.ifindex == b.ifindex) {
-            let index = group[0].ifindex;
-            let gone = self
-                .pins
-                .note(index)
-                .map_or_else(|| format!("#{index}"), |it| it.interface);
-            for name in group {
-                absent_is_fine(std::fs::remove_file(self.pins.link(*name)))
-                    .explain(format!("cannot remove the pin {name}"), "remove it by hand")?;
-            }
-            self.pins
-                .remove_note(index)
-                .explain("cannot remove a note", "remove it by hand")?;
-            self.warnings
-                .push(format!("`{gone}` is gone; what was left of it was removed"));
-        }
-        Ok(())
+/// Removes the pins and the note of an interface that is no more.
+pub fn forget(pins: &Pins, gone: &Gone) -> Result<(), Failure> {
+    let what = || format!("cannot remove what is left of `{}`", gone.name);
+    for name in &gone.pins {
+        let removed = absent_is_fine(std::fs::remove_file(pins.link(*name)));
+        removed.explain(what(), format!("remove the pin {name} by hand"))?;
     }
+    let removed = pins.remove_note(gone.ifindex);
+    removed.explain(what(), "remove its note by hand")
+}
+
+/// Says that an interface is in the place of one that is gone.
+pub fn came_back(gone: &Gone, new: &Target) -> String {
+    format!(
+        "`{}` is another interface now (index {}, it was {}): attached to it",
+        gone.name, new.interface.index, gone.ifindex
+    )
 }
 
 /// Creates the directories and takes the locks.

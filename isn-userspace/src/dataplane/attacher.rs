@@ -3,6 +3,11 @@
 //! XDP and TCX programs are held by BPF links, which can be pinned and replaced atomically; clsact
 //! filters are another matter ([`super::clsact`]).
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use aya::programs::{
     LinkOrder, SchedClassifier, TcAttachType, XdpMode,
     links::{FdLink, PinnedLink},
@@ -11,8 +16,10 @@ use aya::programs::{
 };
 
 use super::{
-    interfaces::Interface,
+    holding,
+    interfaces::{self, Interface},
     netlink::{Netlink, Way},
+    observe,
     pins::Pins,
     programs::{self, Programs},
     refusal::{NotAttached, cannot, not_attached, refuse_if_taken},
@@ -24,6 +31,10 @@ use crate::failure::{Explain as _, Failure};
 /// Of `linux/if_link.h`: XDP in the network stack, and in the driver.
 const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+
+/// The kernel lets go of a link a moment after its last pin and descriptor.
+const GOES_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Everything that attaching needs.
 pub struct Attacher<'a> {
@@ -40,6 +51,7 @@ pub struct Attacher<'a> {
 impl Attacher<'_> {
     /// Attaches XDP and pins the link.
     pub fn xdp(&mut self, interface: &Interface, name: LinkName) -> Result<(), NotAttached> {
+        let interface = &self.without_own(interface, name)?;
         refuse_if_taken(interface)?;
         let mode = if name.seat == Seat::Xdp {
             XdpMode::Driver
@@ -59,6 +71,7 @@ impl Attacher<'_> {
 
     /// Attaches a TCX program and pins the link.
     pub fn tcx(&mut self, interface: &Interface, name: LinkName) -> Result<(), NotAttached> {
+        let interface = &self.without_own(interface, name)?;
         let program = self.programs.tc(name.direction())?;
         let link = program
             .attach_with_options(
@@ -70,6 +83,34 @@ impl Attacher<'_> {
             .map_err(|error| not_attached(interface, &error))?;
         let link = FdLink::try_from(link).explain(cannot(interface), "use --tc-flavour clsact")?;
         Ok(self.pin(link, name)?)
+    }
+
+    /// The interface as it is once no program on this instance's maps sits at this hook: one whose pin
+    /// was removed goes a moment later, and beside it every packet would be translated twice.
+    fn without_own(&mut self, interface: &Interface, name: LinkName) -> Result<Interface, Failure> {
+        let ids = holding::pinned_maps(self.pins)?;
+        let deadline = Instant::now() + GOES_WITHIN;
+        loop {
+            let now = interfaces::all(self.netlink)?;
+            let now = now.into_iter().find(|it| it.index == interface.index);
+            let now = now.unwrap_or_else(|| interface.clone());
+            let own = observe::sitting(&now, name)
+                .into_iter()
+                .find(|it| holding::uses(it, &ids) == Some(true));
+            let Some(own) = own else { return Ok(now) };
+            if Instant::now() > deadline {
+                return Err(Failure::new(
+                    cannot(&now),
+                    format!(
+                        "program {} of this instance sits there, and is not pinned",
+                        own.id()
+                    ),
+                    "end the process that holds its link (`bpftool link` and `lsof` tell), or detach \
+                     the link (bpftool link detach)",
+                ));
+            }
+            sleep(LOOK_AGAIN);
+        }
     }
 
     /// Puts the program of this version in the place of the one in the seat, in one step.

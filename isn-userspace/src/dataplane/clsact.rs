@@ -6,15 +6,17 @@
 use std::path::Path;
 
 use aya::programs::{
-    SchedClassifier, TcHandle,
+    ProgramInfo, SchedClassifier, TcHandle,
     tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions},
 };
 
 use super::{
     attacher::{Attacher, attach_type},
+    holding::{self, MapIds},
     interfaces::Interface,
-    netlink::{Netlink, Way},
+    netlink::{Filter, Netlink, Way},
     pins::absent_is_fine,
+    programs,
     refusal::filter_refused,
     seat::LinkName,
 };
@@ -26,10 +28,12 @@ const PRIORITY: u16 = 6528;
 const HANDLE: TcHandle = TcHandle::new(0, 0x9293);
 
 impl Attacher<'_> {
-    /// Adds a clsact filter and pins its program; true if the qdisc had to be added for it.
-    pub fn clsact(&mut self, interface: &Interface, name: LinkName) -> Result<bool, Failure> {
-        let added = self.add_qdisc(interface)?;
+    /// Adds a clsact filter, and the qdisc if there is none, and pins its program.
+    pub fn clsact(&mut self, interface: &Interface, name: LinkName) -> Result<(), Failure> {
+        self.add_qdisc(interface)?;
         let (device, way) = (interface.name.clone(), name.seat.way());
+        let ids = holding::pinned_maps(self.pins)?;
+        let lost = own_filter(self.netlink, name, &ids).is_some();
         let program = self.programs.tc(name.direction())?;
         // The record comes first: killed in between, a record without a filter is put right by the
         // next attach; a filter without a record would be nobody's.
@@ -38,6 +42,13 @@ impl Attacher<'_> {
         self.undo.push(format_args!("pin {name}"), move || {
             Ok(std::fs::remove_file(path)?)
         });
+        if lost {
+            change_filter(program, &device, way).explain(
+                format!("cannot replace the clsact filter on `{device}`"),
+                "remove it with `tc filter del` and try again",
+            )?;
+            return Ok(());
+        }
         let options = NlOptions {
             priority: PRIORITY,
             handle: HANDLE,
@@ -52,7 +63,7 @@ impl Attacher<'_> {
         self.undo.push(format!("filter on {device}"), move || {
             remove_filter(&device, way)
         });
-        Ok(added)
+        Ok(())
     }
 
     /// Puts the program of this version in the place of the filter's, in one step.
@@ -77,14 +88,14 @@ impl Attacher<'_> {
         Ok(program.pin(&path)?)
     }
 
-    fn add_qdisc(&mut self, interface: &Interface) -> Result<bool, Failure> {
+    fn add_qdisc(&mut self, interface: &Interface) -> Result<(), Failure> {
         let what = || format!("cannot add a clsact qdisc to `{}`", interface.name);
         if self
             .netlink
             .has_clsact(interface.index)
             .explain(what(), "see `tc qdisc show`")?
         {
-            return Ok(false);
+            return Ok(());
         }
         tc::qdisc_add_clsact(&interface.name).explain(
             what(),
@@ -95,8 +106,30 @@ impl Attacher<'_> {
             format_args!("clsact qdisc on {}", interface.name),
             move || Ok(Netlink::open()?.remove_clsact(index)?),
         );
-        Ok(true)
+        Ok(())
     }
+}
+
+/// Whether a filter sits where those of this program do.
+#[must_use]
+pub fn is_own(filter: &Filter) -> bool {
+    filter.priority == PRIORITY && filter.handle == u32::from(HANDLE)
+}
+
+/// Identifier of the program in an instance's filter, whatever is pinned: the filter runs on these maps.
+pub fn own_filter(netlink: &mut Netlink, name: LinkName, ids: &MapIds) -> Option<u32> {
+    let filters = netlink.filters(name.ifindex, name.seat.way());
+    let there: Vec<u32> = filters
+        .unwrap_or_default()
+        .iter()
+        .filter(|filter| is_own(filter))
+        .filter_map(|filter| filter.program)
+        .collect();
+    let programs = programs::by_ids(&there);
+    let own = programs
+        .iter()
+        .find(|it| holding::uses(it, ids) == Some(true));
+    own.map(ProgramInfo::id)
 }
 
 /// Removes the instance's filter from an interface.

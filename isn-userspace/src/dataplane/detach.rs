@@ -1,30 +1,37 @@
 //! Detaching: programs off the interfaces, pins away, nothing left behind (S20).
 
 use std::{
+    collections::BTreeMap,
     fs, io,
+    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
 
+use isn_common::flow::Direction;
+
 use super::{
     attach::open_netlink,
-    clsact::remove_filter,
+    clsact::{own_filter, remove_filter},
     existing,
-    flows::Translated,
+    flows::{Flow, Translated},
+    holding,
     instance::Instance,
     interfaces,
+    lifetime::{self, Life},
     lock::{self, Lock},
     maps::Maps,
     netlink::{Netlink, Way},
     observe::{self, Presence},
-    pins::{Pins, absent_is_fine, entries},
+    pins::{Note, Pins, absent_is_fine, entries},
     privileges,
+    reset::Resetter,
     seat::LinkName,
     status,
 };
 use crate::{
     failure::{Explain as _, Failure},
-    settings::{Place, TcFlavour},
+    settings::{Place, Placement, TcFlavour},
 };
 
 /// The kernel lets go of a link a moment after its pin is gone.
@@ -42,6 +49,7 @@ impl Leaving {
     pub fn open(place: &Place) -> Result<Option<Self>, Failure> {
         privileges::check(&privileges::TO_DETACH)?;
         let Some(instance) = Instance::open(place)? else {
+            remove_leftover(&Pins::new(place))?;
             return Ok(None);
         };
         let lock = lock::for_change(&instance.pins.home)?;
@@ -63,23 +71,81 @@ impl Leaving {
         self.instance.maps.write_settings(&settings)
     }
 
+    /// What resets connections of this instance.
+    pub fn resetter(&self) -> Result<Resetter, Failure> {
+        let links = self.instance.pins.pinned_links()?;
+        let placement = links
+            .first()
+            .map_or(Placement::Inside, |name| name.placement);
+        Resetter::open(placement)
+    }
+
+    /// The flows that have an offset, and whether detaching would break them.
+    pub fn flows(&self) -> Result<Vec<(Flow, bool)>, Failure> {
+        let (now, settings) = (super::now(), &self.instance.settings);
+        let mut flows = self.instance.flows()?;
+        flows.retain(|flow| !flow.record.translation().is_none());
+        let lives =
+            |flow: &Flow| lifetime::life(flow.place, &flow.record, settings, now) == Life::Live;
+        Ok(flows.into_iter().map(|it| (it, lives(&it))).collect())
+    }
+
     /// Takes everything away.
     pub fn remove(self) -> Result<(), Failure> {
         remove(&self.instance.pins)
     }
 }
 
-/// Takes everything away, whatever is in the maps, even if they cannot be read; false if there is no
-/// such instance.
+/// Takes away everything in the instance's directory, whatever it is and whoever made it, even if the
+/// maps cannot be read; false if there is no such instance. No symbolic link is followed, and no
+/// program is touched that is neither pinned there nor runs on the instance's own maps.
 pub fn force(place: &Place) -> Result<bool, Failure> {
     privileges::check(&privileges::TO_DETACH)?;
     let pins = Pins::new(place);
+    if is_link(&pins.root) {
+        return Err(Failure::new(
+            format!("cannot detach instance `{}`", place.instance),
+            format!(
+                "{} is a symbolic link, and what it leads to is not looked at",
+                pins.root.display()
+            ),
+            "find out who made it, and remove it by hand",
+        ));
+    }
+    if is_link(&pins.home) {
+        remove_file(&pins.home)?;
+        remove_root(&pins)?;
+        return Ok(true);
+    }
     if !status::exists(&pins)? {
+        remove_leftover(&pins)?;
         return Ok(false);
     }
     let _lock = lock::for_change(&pins.home)?;
+    for dir in [pins.links(), pins.notes()]
+        .iter()
+        .filter(|dir| is_link(dir))
+    {
+        remove_file(dir)?;
+    }
     remove(&pins)?;
     Ok(true)
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+}
+
+/// Removes the directories that an attach has left that was killed before it had pinned anything.
+fn remove_leftover(pins: &Pins) -> Result<(), Failure> {
+    if !pins.home.is_dir() {
+        return Ok(());
+    }
+    // Somebody who has just begun to attach holds the lock.
+    match lock::try_lock(&pins.home)? {
+        Some(_lock) => remove_directories(pins),
+        None => Ok(()),
+    }
 }
 
 fn remove(pins: &Pins) -> Result<(), Failure> {
@@ -89,18 +155,48 @@ fn remove(pins: &Pins) -> Result<(), Failure> {
         .filter_map(|name| name.parse().ok())
         .collect();
     check_reach(pins, &pinned)?;
-    let programs: Vec<_> = pinned
-        .iter()
-        .filter_map(|name| Some((*name, observe::pinned_program(pins, *name).ok()?)))
-        .collect();
-    remove_filters(pins, &mut netlink, &pinned)?;
+    let programs = own_programs(pins, &mut netlink, &pinned);
+    let notes = pins.known().unwrap_or_default().notes;
+    forget_seats(pins, &notes)?;
+    // What makes offsets goes first: until nothing makes them any more, what takes them back must stay.
+    for direction in [Direction::Outbound, Direction::Inbound] {
+        let mut going = programs.clone();
+        going.retain(|(name, _)| name.direction() == direction);
+        remove_filters(&mut netlink, &going)?;
+        for name in pinned.iter().filter(|it| it.direction() == direction) {
+            remove_file(&pins.link(*name))?;
+        }
+        wait_until_gone(pins, &mut netlink, &going)?;
+    }
     for name in entries(&pins.links())? {
         remove_file(&pins.links().join(name))?;
     }
-    wait_until_gone(pins, &mut netlink, &programs)?;
-    remove_qdiscs(pins, &mut netlink, &pinned)?;
-    existing::remove_maps(pins)?;
+    remove_qdiscs(&notes, &mut netlink)?;
+    for name in entries(&pins.notes())? {
+        remove_file(&pins.notes().join(name))?;
+    }
+    for name in entries(&pins.home)? {
+        let path = pins.home.join(name);
+        if is_link(&path) || path.is_file() {
+            remove_file(&path)?;
+        }
+    }
     remove_directories(pins)
+}
+
+/// So that a process that stays does not put back what goes. Whose the qdiscs are stays noted until they are gone.
+fn forget_seats(pins: &Pins, notes: &BTreeMap<u32, Note>) -> Result<(), Failure> {
+    for (ifindex, note) in notes {
+        let note = Note {
+            seats: Vec::new(),
+            ..note.clone()
+        };
+        pins.write_note(*ifindex, &note).explain(
+            format!("cannot change the note about `{}`", note.interface),
+            "run it as root",
+        )?;
+    }
+    Ok(())
 }
 
 /// Links go with their pins, in whatever namespace their interface is; filters must be removed from
@@ -115,16 +211,35 @@ fn check_reach(pins: &Pins, pinned: &[LinkName]) -> Result<(), Failure> {
     }
 }
 
-fn remove_filters(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Result<(), Failure> {
+/// Programs of ours in the seats that pins or notes tell of: what else a pin may hold is only unpinned. The program of a filter need
+/// not be the one that is pinned, where a replacement was broken off.
+fn own_programs(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Vec<(LinkName, u32)> {
+    let ids = holding::pinned_maps(pins).unwrap_or_default();
+    let mut seats = pins.known().unwrap_or_default().seats;
+    seats.extend(pinned);
+    seats.sort_unstable();
+    seats.dedup();
+    let mut own = |name: LinkName| {
+        if name.seat.flavour() == Some(TcFlavour::Clsact) {
+            return own_filter(netlink, name, &ids);
+        }
+        holding::link(pins, name, &ids).ok()?;
+        observe::pinned_program(pins, name).ok()
+    };
+    let found = seats.iter().map(|name| Some((*name, own(*name)?)));
+    found.collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+fn remove_filters(netlink: &mut Netlink, programs: &[(LinkName, u32)]) -> Result<(), Failure> {
     let interfaces = interfaces::all(netlink)?;
-    for name in pinned
+    for (name, program) in programs
         .iter()
-        .filter(|name| name.seat.flavour() == Some(TcFlavour::Clsact))
+        .filter(|(name, _)| name.seat.flavour() == Some(TcFlavour::Clsact))
     {
         let Some(interface) = interfaces.iter().find(|it| it.index == name.ifindex) else {
             continue;
         };
-        if observe::seat(pins, netlink, interface, *name).runs() {
+        if observe::presence(netlink, interface, name.seat, *program) == Presence::There {
             remove_filter(&interface.name, name.seat.way()).explain(
                 format!("cannot remove the clsact filter from `{}`", interface.name),
                 "remove it with `tc filter del` and try again",
@@ -164,13 +279,9 @@ fn wait_until_gone(
 }
 
 /// A clsact qdisc goes if it was added for this instance and nobody else has put filters into it.
-fn remove_qdiscs(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Result<(), Failure> {
-    let mut indices: Vec<u32> = pinned.iter().map(|name| name.ifindex).collect();
-    indices.dedup();
-    for index in indices {
-        if !pins.note(index).is_some_and(|note| note.clsact_added) {
-            continue;
-        }
+fn remove_qdiscs(notes: &BTreeMap<u32, Note>, netlink: &mut Netlink) -> Result<(), Failure> {
+    for (index, _) in notes.iter().filter(|(_, note)| note.clsact_added) {
+        let index = *index;
         let mut in_use = |way| {
             netlink
                 .filters(index, way)
@@ -189,15 +300,16 @@ fn remove_qdiscs(pins: &Pins, netlink: &mut Netlink, pinned: &[LinkName]) -> Res
 }
 
 fn remove_directories(pins: &Pins) -> Result<(), Failure> {
-    for name in entries(&pins.notes())? {
-        remove_file(&pins.notes().join(name))?;
-    }
     for dir in [pins.links(), pins.notes(), pins.home.clone()] {
         absent_is_fine(fs::remove_dir(&dir)).explain(
             format!("cannot remove {}", dir.display()),
             "see what else is in it, and remove that by hand",
         )?;
     }
+    remove_root(pins)
+}
+
+fn remove_root(pins: &Pins) -> Result<(), Failure> {
     match fs::remove_dir(&pins.root) {
         Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error).explain(
             format!("cannot remove {}", pins.root.display()),
@@ -207,7 +319,7 @@ fn remove_directories(pins: &Pins) -> Result<(), Failure> {
     }
 }
 
-fn remove_file(path: &std::path::Path) -> Result<(), Failure> {
+fn remove_file(path: &Path) -> Result<(), Failure> {
     absent_is_fine(fs::remove_file(path)).explain(
         format!("cannot remove {}", path.display()),
         "run it as root",

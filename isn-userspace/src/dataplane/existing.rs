@@ -53,7 +53,7 @@ pub fn read(pins: &Pins, request: &Request) -> Result<Option<Existing>, Failure>
 }
 
 /// Removes the pins of all maps.
-pub fn remove_maps(pins: &Pins) -> Result<(), Failure> {
+fn remove_maps(pins: &Pins) -> Result<(), Failure> {
     for name in maps::ALL {
         let path = pins.map(name);
         absent_is_fine(std::fs::remove_file(&path)).explain(

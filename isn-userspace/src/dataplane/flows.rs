@@ -26,6 +26,8 @@ pub struct Flow {
     pub vlan: Vlan,
     /// What is remembered of it.
     pub record: Record,
+    /// The table that it lies in.
+    pub place: Place,
 }
 
 /// Flows with an offset, counted.
@@ -44,13 +46,13 @@ impl Instance {
     pub fn flows(&self) -> Result<Vec<Flow>, Failure> {
         let maps = &self.maps;
         let mut flows: Vec<Flow> = Vec::new();
-        for (v4, v6) in [
-            (&maps.translated_v4, &maps.translated_v6),
-            (&maps.half_open_v4, &maps.half_open_v6),
-            (&maps.history_v4, &maps.history_v6),
+        for (place, v4, v6) in [
+            (Place::Translated, &maps.translated_v4, &maps.translated_v6),
+            (Place::HalfOpen, &maps.half_open_v4, &maps.half_open_v6),
+            (Place::History, &maps.history_v4, &maps.history_v6),
         ] {
-            flows.extend(v4.flows()?.iter().map(Flow::v4));
-            flows.extend(v6.flows()?.iter().map(Flow::v6));
+            flows.extend(v4.flows()?.iter().map(|flow| Flow::v4(place, flow)));
+            flows.extend(v6.flows()?.iter().map(|flow| Flow::v6(place, flow)));
         }
         Ok(flows)
     }
@@ -92,7 +94,7 @@ impl Instance {
 }
 
 impl Flow {
-    fn v4((key, record): &(Key4, Record)) -> Self {
+    fn v4(place: Place, (key, record): &(Key4, Record)) -> Self {
         Self {
             host: key.host.into(),
             host_port: u16::from_be_bytes(key.host_port),
@@ -100,10 +102,11 @@ impl Flow {
             peer_port: u16::from_be_bytes(key.peer_port),
             vlan: Vlan(key.vlan),
             record: *record,
+            place,
         }
     }
 
-    fn v6((key, record): &(Key6, Record)) -> Self {
+    fn v6(place: Place, (key, record): &(Key6, Record)) -> Self {
         Self {
             host: key.host.into(),
             host_port: u16::from_be_bytes(key.host_port),
@@ -111,6 +114,7 @@ impl Flow {
             peer_port: u16::from_be_bytes(key.peer_port),
             vlan: Vlan(key.vlan),
             record: *record,
+            place,
         }
     }
 }

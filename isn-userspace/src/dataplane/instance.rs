@@ -2,7 +2,7 @@
 
 use isn_common::abi::settings::Settings;
 
-use super::{maps::Maps, pins::Pins, status};
+use super::{maps::Maps, pins::Pins, status, trust};
 use crate::{failure::Failure, settings::Place};
 
 /// The maps and settings of an instance.
@@ -19,9 +19,11 @@ impl Instance {
     /// Opens an instance; `None` if there is none at this place.
     pub fn open(place: &Place) -> Result<Option<Self>, Failure> {
         let pins = Pins::new(place);
+        trust::directories(&pins)?;
         if !status::exists(&pins)? {
             return Ok(None);
         }
+        trust::check(&pins)?;
         let maps = Maps::open(&pins)?;
         let settings = maps.settings()?;
         Ok(Some(Self {

@@ -6,9 +6,11 @@ use aya::programs::{
 };
 
 use super::{
+    clsact::is_own,
     interfaces::Interface,
     netlink::{Netlink, Way},
     pins::Pins,
+    programs,
     seat::{LinkName, Seat},
 };
 use crate::failure::chained;
@@ -39,6 +41,7 @@ pub fn seat(pins: &Pins, netlink: &mut Netlink, interface: &Interface, name: Lin
             Presence::There | Presence::Unseen => (Some(program), None),
             Presence::Missing(why) => (Some(program), Some(why)),
         },
+        Err(_) if !pins.link(name).exists() => (None, Some("somebody has removed its pin".into())),
         Err(error) => (None, Some(format!("its pin cannot be read ({error})"))),
     };
     let device = &interface.name;
@@ -87,6 +90,19 @@ pub enum Presence {
     Unseen,
 }
 
+/// The programs at the hook of a seat, as far as this process may look; none for clsact, where each
+/// filter has a place of its own.
+#[must_use]
+pub fn sitting(interface: &Interface, name: LinkName) -> Vec<ProgramInfo> {
+    let query = |way| SchedClassifier::query_tcx(&interface.name, way);
+    match name.seat {
+        Seat::Xdp | Seat::XdpGeneric => programs::by_ids(&interface.xdp_programs),
+        Seat::TcxIngress => query(TcAttachType::Ingress).map_or_else(|_| Vec::new(), |it| it.1),
+        Seat::TcxEgress => query(TcAttachType::Egress).map_or_else(|_| Vec::new(), |it| it.1),
+        Seat::ClsactIngress | Seat::ClsactEgress => Vec::new(),
+    }
+}
+
 /// Looks for a program in a seat of an interface.
 pub fn presence(
     netlink: &mut Netlink,
@@ -100,7 +116,11 @@ pub fn presence(
         Seat::TcxEgress => in_tcx(interface, TcAttachType::Egress, program),
         Seat::ClsactIngress | Seat::ClsactEgress => {
             match netlink.filters(interface.index, seat.way()) {
-                Ok(filters) if filters.iter().any(|it| it.program == Some(program)) => {
+                Ok(filters)
+                    if filters
+                        .iter()
+                        .any(|it| is_own(it) && it.program == Some(program)) =>
+                {
                     Presence::There
                 }
                 Ok(_) => Presence::Missing("somebody has removed its tc filter".into()),
@@ -115,10 +135,7 @@ fn in_xdp(interface: &Interface, program: u32) -> Presence {
         [] => Presence::Missing("somebody has taken XDP off the interface".into()),
         ref there if there.contains(&program) => Presence::There,
         ref there => {
-            let others: Vec<String> = there
-                .iter()
-                .map(|id| super::programs::described(*id))
-                .collect();
+            let others: Vec<String> = there.iter().map(|id| programs::described(*id)).collect();
             Presence::Missing(format!(
                 "XDP program {} is there instead",
                 others.join(", ")

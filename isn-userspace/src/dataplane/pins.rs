@@ -10,6 +10,7 @@
 //! machine stops, as interfaces do. So a note lives exactly as long as what it is about.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -41,6 +42,18 @@ pub struct Note {
     pub reason: String,
     /// Whether the clsact qdisc was added for this instance.
     pub clsact_added: bool,
+    /// Names of the pins of both programs, so that what is lost can be put back.
+    #[serde(default)]
+    pub seats: Vec<String>,
+}
+
+/// What an instance sits on, whether or not it is still there.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Seats: all that are pinned, and those of which only a note tells.
+    pub seats: Vec<LinkName>,
+    /// Notes by the index of their interface.
+    pub notes: BTreeMap<u32, Note>,
 }
 
 impl Pins {
@@ -92,6 +105,29 @@ impl Pins {
         Ok(names)
     }
 
+    /// All seats that pins or notes tell of, and all notes.
+    pub fn known(&self) -> Result<Known, Failure> {
+        let mut seats = self.pinned_links()?;
+        let mut notes = BTreeMap::new();
+        for name in entries(&self.notes())? {
+            if let Ok(ifindex) = name.parse() {
+                notes.extend(self.note(ifindex).map(|note| (ifindex, note)));
+            }
+        }
+        for (ifindex, note) in &notes {
+            let told = note.seats.iter().filter_map(|name| name.parse().ok());
+            for seat in told.filter(|it: &LinkName| it.ifindex == *ifindex) {
+                let same =
+                    |it: &LinkName| it.ifindex == *ifindex && it.seat.way() == seat.seat.way();
+                if !seats.iter().any(same) {
+                    seats.push(seat);
+                }
+            }
+        }
+        seats.sort_unstable();
+        Ok(Known { seats, notes })
+    }
+
     /// What was noted about an interface.
     #[must_use]
     pub fn note(&self, ifindex: u32) -> Option<Note> {
@@ -99,11 +135,13 @@ impl Pins {
         serde_json::from_str(target.to_str()?).ok()
     }
 
-    /// Notes something about an interface, in place of what was noted before.
+    /// Notes something about an interface, in place of what was noted before, in one step: killed in between, one of the two is there.
     pub fn write_note(&self, ifindex: u32, note: &Note) -> anyhow::Result<()> {
         let path = self.notes().join(ifindex.to_string());
-        self.remove_note(ifindex)?;
-        std::os::unix::fs::symlink(serde_json::to_string(note)?, path)?;
+        let new = self.notes().join(format!("{ifindex}_new"));
+        absent_is_fine(fs::remove_file(&new))?;
+        std::os::unix::fs::symlink(serde_json::to_string(note)?, &new)?;
+        fs::rename(new, path)?;
         Ok(())
     }
 
@@ -172,12 +210,16 @@ mod tests {
             interface: "eth0.7".into(),
             reason: "a/b".into(),
             clsact_added: true,
+            seats: vec!["inside_3_xdp".into(), "inside_4_tcx_egress".into()],
         };
         assert_eq!(pins.note(3), None);
         pins.write_note(3, &note).unwrap();
         note.clsact_added = false;
         pins.write_note(3, &note).unwrap();
         assert_eq!(pins.note(3), Some(note));
+        let known = pins.known().unwrap();
+        assert_eq!(known.notes.len(), 1);
+        assert_eq!(known.seats, ["inside_3_xdp".parse().unwrap()]);
         pins.remove_note(3).unwrap();
         pins.remove_note(3).unwrap();
         assert_eq!(pins.note(3), None);

@@ -277,6 +277,15 @@ pub fn by_id(id: u32) -> Option<ProgramInfo> {
         .find(|program| program.id() == id)
 }
 
+/// Those of the loaded programs that have these identifiers, as far as this process may look.
+#[must_use]
+pub fn by_ids(ids: &[u32]) -> Vec<ProgramInfo> {
+    loaded_programs()
+        .filter_map(Result::ok)
+        .filter(|program| ids.contains(&program.id()))
+        .collect()
+}
+
 /// A program of somebody else, in words.
 #[must_use]
 pub fn described(id: u32) -> String {

@@ -13,74 +13,89 @@ use super::{
 };
 use crate::{
     failure::{Explain as _, Failure},
-    settings::{HookChoice, Request, TcFlavour},
+    settings::{HookChoice, Placement, TcFlavour},
 };
+
+/// What was asked for, as far as it is not settled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choice {
+    /// Ingress hook.
+    pub hook: Option<HookChoice>,
+    /// How TC programs are attached.
+    pub flavour: Option<TcFlavour>,
+    /// Programs that run stay as they are; else those of this version take their place.
+    pub keep_running: bool,
+}
 
 /// Puts both programs on an interface.
 pub fn sit(
     attacher: &mut Attacher<'_>,
-    request: &Request,
+    choice: Choice,
     target: &Target,
     warnings: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let index = target.interface.index;
     let before = attacher.pins.note(index);
-    let note = before.clone().unwrap_or_else(|| Note {
-        interface: target.interface.name.clone(),
+    let note = target.note.clone().unwrap_or_else(|| Note {
+        interface: String::new(),
         reason: "unknown: the note about it was lost".into(),
         clsact_added: false,
+        seats: Vec::new(),
     });
-    let flavour = target.flavour().or(request.tc_flavour);
     let mut seating = Seating {
         attacher,
         target,
-        flavour,
+        flavour: target.flavour().or(choice.flavour),
+        keep_running: choice.keep_running,
         note,
     };
-    for way in [Way::Ingress, Way::Egress] {
-        seating.fill(way, request)?;
-    }
+    let seats = seating.fill_both(choice.hook)?;
     let Seating { attacher, note, .. } = seating;
-    if before.as_ref() != Some(&note) {
-        attacher.pins.write_note(index, &note).explain(
-            format!("cannot write the note about `{}`", note.interface),
-            "see whether the BPF file system is writable",
-        )?;
-        let pins = attacher.pins.clone();
-        attacher.undo.push(
-            format_args!("note about {}", note.interface),
-            move || match before {
-                Some(before) => pins.write_note(index, &before),
-                None => Ok(pins.remove_note(index)?),
-            },
-        );
-    }
-    let hook = target.hook();
-    if hook.is_none() {
-        warnings.extend(seated_hook(attacher, target).and_then(|hook| {
-            hook::warning(
-                hook,
-                &target.interface.name,
-                target.interface.kind.as_deref(),
-            )
-        }));
+    let note = Note {
+        interface: target.interface.name.clone(),
+        seats: seats.map(|name| name.to_string()).to_vec(),
+        ..note
+    };
+    write_note(attacher, index, before, &note)?;
+    if target.hook().is_none() {
+        warnings.extend(hook::warning(
+            seats[0].seat.hook(),
+            &target.interface.name,
+            target.interface.kind.as_deref(),
+        ));
     }
     Ok(())
 }
 
-fn seated_hook(attacher: &Attacher<'_>, target: &Target) -> Option<Hook> {
-    let pinned = attacher.pins.pinned_links().ok()?;
-    let mut own = pinned
-        .into_iter()
-        .filter(|name| name.ifindex == target.interface.index);
-    own.find(|name| name.seat.way() == Way::Ingress)
-        .map(|name| name.seat.hook())
+fn write_note(
+    attacher: &mut Attacher<'_>,
+    index: u32,
+    before: Option<Note>,
+    note: &Note,
+) -> Result<(), Failure> {
+    if before.as_ref() == Some(note) {
+        return Ok(());
+    }
+    attacher.pins.write_note(index, note).explain(
+        format!("cannot write the note about `{}`", note.interface),
+        "see whether the BPF file system is writable",
+    )?;
+    let pins = attacher.pins.clone();
+    attacher.undo.push(
+        format_args!("note about {}", note.interface),
+        move || match before {
+            Some(before) => pins.write_note(index, &before),
+            None => Ok(pins.remove_note(index)?),
+        },
+    );
+    Ok(())
 }
 
 struct Seating<'a, 'b> {
     attacher: &'a mut Attacher<'b>,
     target: &'a Target,
     flavour: Option<TcFlavour>,
+    keep_running: bool,
     note: Note,
 }
 
@@ -93,71 +108,79 @@ impl Seating<'_, '_> {
         }
     }
 
-    /// Replaces the program that sits there, or attaches one.
-    fn fill(&mut self, way: Way, request: &Request) -> Result<(), Failure> {
+    /// Fills the seats of arriving and of leaving packets. The way to the host comes first: an offset that is not taken back there
+    /// would break its connection.
+    fn fill_both(&mut self, hook: Option<HookChoice>) -> Result<[LinkName; 2], Failure> {
+        if self.target.placement == Placement::Inside {
+            let egress = self.fill(Way::Egress, hook)?;
+            return Ok([self.fill(Way::Ingress, hook)?, egress]);
+        }
+        Ok([
+            self.fill(Way::Ingress, hook)?,
+            self.fill(Way::Egress, hook)?,
+        ])
+    }
+
+    /// Replaces the program that sits there, or attaches one; says where it sits.
+    fn fill(&mut self, way: Way, hook: Option<HookChoice>) -> Result<LinkName, Failure> {
         let interface = &self.target.interface;
-        let pinned = self
-            .target
-            .pinned
-            .iter()
-            .find(|name| name.seat.way() == way)
-            .copied();
-        if let Some(name) = pinned {
+        if let Some(name) = self.target.seat(way) {
             let (pins, netlink) = (self.attacher.pins, &mut *self.attacher.netlink);
             if observe::seat(pins, netlink, interface, name).runs() {
-                self.attacher.replace(interface, name)?;
-                tracing::debug!("replaced the program at {name}");
-                return Ok(());
+                if !self.keep_running {
+                    self.attacher.replace(interface, name)?;
+                    tracing::debug!("replaced the program at {name}");
+                }
+                return Ok(name);
             }
             absent_is_fine(std::fs::remove_file(pins.link(name))).explain(
                 format!("cannot remove the dead pin {name}"),
                 "remove it by hand",
             )?;
         }
-        match way {
+        let name = match way {
             Way::Egress => self.tc(way)?,
-            Way::Ingress => self.ingress(request)?,
-        }
-        tracing::debug!("attached to `{}`, {way:?}", self.target.interface.name);
-        Ok(())
+            Way::Ingress => self.ingress(hook.unwrap_or(HookChoice::Auto))?,
+        };
+        tracing::debug!("attached to `{}` at {name}", self.target.interface.name);
+        Ok(name)
     }
 
-    fn ingress(&mut self, request: &Request) -> Result<(), Failure> {
+    fn ingress(&mut self, choice: HookChoice) -> Result<LinkName, Failure> {
         let kind = self.target.interface.kind.as_deref();
-        let choice = request.hook.unwrap_or(HookChoice::Auto);
         let plan = match self.target.hook() {
             Some(hook) => Plan::Only(hook, self.note.reason.clone()),
             None => hook::plan(choice, kind),
         };
-        self.note.reason = match plan {
-            Plan::Only(Hook::Tc, reason) => {
-                self.tc(Way::Ingress)?;
-                reason
-            }
+        let (name, reason) = match plan {
+            Plan::Only(Hook::Tc, reason) => (self.tc(Way::Ingress)?, reason),
             Plan::Only(hook, reason) => {
                 let seat = if hook == Hook::Xdp {
                     Seat::Xdp
                 } else {
                     Seat::XdpGeneric
                 };
-                self.xdp(seat)
+                let name = self
+                    .xdp(seat)
                     .map_err(|error| self.hook_refused(hook, error))?;
-                reason
+                (name, reason)
             }
             Plan::XdpElseTc => match self.xdp(Seat::Xdp) {
-                Ok(()) => hook::DRIVER_SERVES.into(),
+                Ok(name) => (name, hook::DRIVER_SERVES.into()),
                 Err(NotAttached::NotOffered(error)) => {
-                    self.tc(Way::Ingress)?;
-                    hook::driver_refused(&error)
+                    (self.tc(Way::Ingress)?, hook::driver_refused(&error))
                 }
                 Err(NotAttached::Failed(failure)) => return Err(failure),
             },
         };
-        Ok(())
+        self.note.reason = reason;
+        Ok(name)
     }
 
-    fn xdp(&mut self, seat: Seat) -> Result<(), NotAttached> {
-        self.attacher.xdp(&self.target.interface, self.name(seat))
+    fn xdp(&mut self, seat: Seat) -> Result<LinkName, NotAttached> {
+        let name = self.name(seat);
+        self.attacher.xdp(&self.target.interface, name)?;
+        Ok(name)
     }
 
     fn hook_refused(&self, hook: Hook, error: NotAttached) -> Failure {
@@ -177,12 +200,12 @@ impl Seating<'_, '_> {
         )
     }
 
-    fn tc(&mut self, way: Way) -> Result<(), Failure> {
+    fn tc(&mut self, way: Way) -> Result<LinkName, Failure> {
         let interface = &self.target.interface;
         if self.flavour != Some(TcFlavour::Clsact) {
             let name = self.name(Seat::tc(TcFlavour::Tcx, way));
             match self.attacher.tcx(interface, name) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(name),
                 Err(NotAttached::Failed(failure)) => return Err(failure),
                 Err(NotAttached::NotOffered(error)) if self.flavour.is_some() => {
                     return Err(Failure::new(
@@ -200,7 +223,27 @@ impl Seating<'_, '_> {
             }
         }
         let name = self.name(Seat::tc(TcFlavour::Clsact, way));
-        self.note.clsact_added |= self.attacher.clsact(interface, name)?;
-        Ok(())
+        self.note_qdisc()?;
+        self.attacher.clsact(interface, name)?;
+        Ok(name)
+    }
+
+    /// Notes that the clsact qdisc is this instance's before it is added: killed in between, whoever comes next knows.
+    fn note_qdisc(&mut self) -> Result<(), Failure> {
+        let index = self.target.interface.index;
+        let there = self.attacher.netlink.has_clsact(index);
+        if there.explain(
+            format!("cannot see the qdiscs of `{}`", self.target.interface.name),
+            "see `tc qdisc show`",
+        )? {
+            return Ok(());
+        }
+        self.note.clsact_added = true;
+        let before = self.attacher.pins.note(index);
+        let note = Note {
+            interface: self.target.interface.name.clone(),
+            ..self.note.clone()
+        };
+        write_note(self.attacher, index, before, &note)
     }
 }

@@ -11,8 +11,9 @@ use super::{
     namespace,
     netlink::{Netlink, Way},
     observe::{self, Observed},
-    pins::Pins,
+    pins::{Known, Pins},
     seat::LinkName,
+    trust,
 };
 use crate::{
     failure::Failure,
@@ -59,9 +60,11 @@ pub struct Status {
 /// Reads the state of an instance; `None` if there is no such instance.
 pub fn read(place: &Place) -> Result<Option<Status>, Failure> {
     let pins = Pins::new(place);
+    trust::directories(&pins)?;
     if !exists(&pins)? {
         return Ok(None);
     }
+    trust::check(&pins)?;
     read_locked(place, &pins, &mut open_netlink()?).map(Some)
 }
 
@@ -71,27 +74,10 @@ pub fn exists(pins: &Pins) -> Result<bool, Failure> {
     Ok(own.iter().any(|name| name != "links" && name != "notes"))
 }
 
-/// Indices and names of the interfaces that an instance sits on, from its pins alone.
-pub fn sits_on(place: &Place) -> Result<Vec<(u32, String)>, Failure> {
-    let pins = Pins::new(place);
-    let mut indices: Vec<u32> = pins
-        .pinned_links()?
-        .iter()
-        .map(|name| name.ifindex)
-        .collect();
-    indices.dedup();
-    let name = |index: &u32| {
-        pins.note(*index)
-            .map_or_else(|| format!("#{index}"), |it| it.interface)
-    };
-    Ok(indices.iter().map(|index| (*index, name(index))).collect())
-}
-
-/// The same for an instance that is known to be there.
+/// Reads the state of an instance that is known to be there.
 pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<Status, Failure> {
     let maps = Maps::open(pins)?;
     let settings = maps.settings()?;
-    let pinned = pins.pinned_links()?;
     let mut problems = Vec::new();
     let here = namespace::current()? == settings.network_namespace;
     let interfaces = if here {
@@ -106,7 +92,8 @@ pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<
             settings.network_namespace
         ));
     }
-    if pinned.is_empty() {
+    let known = pins.known()?;
+    if known.seats.is_empty() {
         problems.push("attached to no interface".into());
     }
     if settings.draining() && lock::holder(&pins.home).is_none() {
@@ -117,18 +104,17 @@ pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<
         );
     }
     let mut attached = Vec::new();
-    for group in pinned.chunk_by(|a, b| (a.placement, a.ifindex) == (b.placement, b.ifindex)) {
+    for group in known
+        .seats
+        .chunk_by(|a, b| (a.placement, a.ifindex) == (b.placement, b.ifindex))
+    {
         let interface = interfaces
             .iter()
             .find(|interface| interface.index == group[0].ifindex);
-        attached.push(attachment(
-            pins,
-            netlink,
-            group,
-            interface,
-            here,
-            &mut problems,
-        ));
+        if interface.is_none() && here {
+            problems.push(gone(&known, group[0].ifindex, &interfaces));
+        }
+        attached.push(attachment(pins, netlink, group, interface, &mut problems));
     }
     Ok(Status {
         instance: place.instance.to_string(),
@@ -145,7 +131,6 @@ fn attachment(
     netlink: &mut Netlink,
     group: &[LinkName],
     interface: Option<&Interface>,
-    here: bool,
     problems: &mut Vec<String>,
 ) -> Attachment {
     let LinkName {
@@ -162,11 +147,6 @@ fn attachment(
             .collect(),
         None => group.iter().map(|name| unseen(pins, *name)).collect(),
     };
-    if interface.is_none() && here {
-        problems.push(format!(
-            "`{noted}` is gone; attach or detach removes what is left of it"
-        ));
-    }
     problems.extend(seats.iter().filter_map(|seat| seat.problem.clone()));
     let at = |way| seats.iter().find(|seat| seat.name.seat.way() == way);
     let name = interface.map_or(noted, |interface| interface.name.clone());
@@ -187,6 +167,24 @@ fn attachment(
     }
 }
 
+fn gone(known: &Known, ifindex: u32, interfaces: &[Interface]) -> String {
+    let name = known
+        .notes
+        .get(&ifindex)
+        .map_or_else(|| format!("#{ifindex}"), |note| note.interface.clone());
+    match interfaces.iter().find(|interface| interface.name == name) {
+        Some(new) => format!(
+            "`{name}` is another interface now (index {}, it was {ifindex}) and not guarded yet; attach \
+             again, or let `isnguard run` do it",
+            new.index
+        ),
+        None => format!(
+            "`{name}` is gone; once it is back, attach again or let `isnguard run` do it; detach \
+             removes what is left of it"
+        ),
+    }
+}
+
 fn unseen(pins: &Pins, name: LinkName) -> Observed {
     Observed {
         name,
@@ -195,7 +193,8 @@ fn unseen(pins: &Pins, name: LinkName) -> Observed {
     }
 }
 
-fn missing_half(interface: &str, way: Way) -> String {
+/// Says that nothing is pinned for packets that go this way.
+pub fn missing_half(interface: &str, way: Way) -> String {
     let packets = match way {
         Way::Ingress => "arriving",
         Way::Egress => "leaving",

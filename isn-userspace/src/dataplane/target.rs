@@ -5,7 +5,13 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{hook::Hook, interfaces::Interface, seat::LinkName};
+use super::{
+    hook::Hook,
+    interfaces::Interface,
+    netlink::Way,
+    pins::{Known, Note},
+    seat::LinkName,
+};
 use crate::{
     failure::Failure,
     settings::{HookChoice, Placed, Placement, Request, TcFlavour, check_one_side},
@@ -18,70 +24,171 @@ pub struct Target {
     pub interface: Interface,
     /// Its side.
     pub placement: Placement,
-    /// Pins that are there already.
-    pub pinned: Vec<LinkName>,
+    /// Seats that are settled: pinned here, or lost but noted, or held on an interface of this name
+    /// that is gone.
+    pub seats: Vec<LinkName>,
+    /// What was noted about it.
+    pub note: Option<Note>,
+    /// Index of the interface of this name that is gone, if this one is in its place.
+    pub instead_of: Option<u32>,
 }
 
 impl Target {
-    /// The hook of arriving packets, if it is settled by a pin.
-    #[must_use]
-    pub fn hook(&self) -> Option<Hook> {
-        let ingress = |name: &&LinkName| name.seat.way() == super::netlink::Way::Ingress;
-        self.pinned
-            .iter()
-            .find(ingress)
-            .map(|name| name.seat.hook())
+    fn new(interface: &Interface, placement: Placement) -> Self {
+        Self {
+            interface: interface.clone(),
+            placement,
+            seats: Vec::new(),
+            note: None,
+            instead_of: None,
+        }
     }
 
-    /// How TC is attached, if it is settled by a pin.
+    /// The settled seat of packets that go this way.
+    #[must_use]
+    pub fn seat(&self, way: Way) -> Option<LinkName> {
+        self.seats
+            .iter()
+            .copied()
+            .find(|name| name.seat.way() == way)
+    }
+
+    /// The hook of arriving packets, if it is settled.
+    #[must_use]
+    pub fn hook(&self) -> Option<Hook> {
+        self.seat(Way::Ingress).map(|name| name.seat.hook())
+    }
+
+    /// How TC is attached, if it is settled.
     #[must_use]
     pub fn flavour(&self) -> Option<TcFlavour> {
-        self.pinned.iter().find_map(|name| name.seat.flavour())
+        self.seats.iter().find_map(|name| name.seat.flavour())
     }
 }
 
-/// What to sit on, and the pins of interfaces that are gone.
+/// An interface that is no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Its index.
+    pub ifindex: u32,
+    /// Its name, or its number where the name was not noted.
+    pub name: String,
+    /// Its pins, which hold nothing any more.
+    pub pins: Vec<LinkName>,
+    /// Index of the interface that has its name now.
+    pub successor: Option<u32>,
+}
+
+/// What to sit on, and the interfaces that are gone, those with a successor too.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Targets {
     /// Interfaces to sit on.
     pub wanted: Vec<Target>,
-    /// Pins that hold nothing any more.
-    pub stale: Vec<LinkName>,
+    /// Interfaces that are gone.
+    pub gone: Vec<Gone>,
+}
+
+impl Targets {
+    /// The interface that is in the place of one that is gone.
+    #[must_use]
+    pub fn successor(&self, gone: &Gone) -> Option<&Target> {
+        self.wanted
+            .iter()
+            .find(|target| Some(target.interface.index) == gone.successor)
+    }
+}
+
+/// Where what is known of an instance is now. An interface that has come back under its name, with
+/// another index, is in the place of the one that is gone.
+#[must_use]
+pub fn there(known: &Known, interfaces: &[Interface]) -> Targets {
+    let mut targets = Targets::default();
+    let with_index = |index: u32| interfaces.iter().find(|it| it.index == index);
+    let groups = || {
+        known
+            .seats
+            .chunk_by(|a, b| (a.placement, a.ifindex) == (b.placement, b.ifindex))
+    };
+    for group in groups() {
+        let LinkName {
+            placement, ifindex, ..
+        } = group[0];
+        if let Some(interface) = with_index(ifindex) {
+            targets.wanted.push(Target {
+                seats: group.to_vec(),
+                note: known.notes.get(&ifindex).cloned(),
+                ..Target::new(interface, placement)
+            });
+        }
+    }
+    for group in groups().filter(|group| with_index(group[0].ifindex).is_none()) {
+        let ifindex = group[0].ifindex;
+        let note = known.notes.get(&ifindex);
+        let name = note.map_or_else(|| format!("#{ifindex}"), |note| note.interface.clone());
+        let successor = super::interfaces::usable(interfaces, &name).ok();
+        let sits = |it: &&Interface| {
+            let mut wanted = targets.wanted.iter();
+            wanted.any(|other| other.interface.index == it.index)
+        };
+        if let Some(successor) = successor.filter(|it| !sits(it)) {
+            targets.wanted.push(in_place_of(group, note, successor));
+        }
+        targets.gone.push(Gone {
+            ifindex,
+            name,
+            pins: group.to_vec(),
+            successor: successor.map(|it| it.index),
+        });
+    }
+    targets
+}
+
+/// The seats of an interface that is gone, on the one that has its name now.
+fn in_place_of(group: &[LinkName], note: Option<&Note>, successor: &Interface) -> Target {
+    let seated = |name: &LinkName| LinkName {
+        ifindex: successor.index,
+        ..*name
+    };
+    let note = note.map(|note| Note {
+        clsact_added: false,
+        seats: Vec::new(),
+        ..note.clone()
+    });
+    Target {
+        seats: group.iter().map(seated).collect(),
+        note,
+        instead_of: Some(group[0].ifindex),
+        ..Target::new(successor, group[0].placement)
+    }
 }
 
 /// Works out the targets; refuses what contradicts what is attached.
 pub fn targets(
     request: &Request,
-    pinned: &[LinkName],
+    known: &Known,
     interfaces: &[Interface],
 ) -> Result<Targets, Failure> {
-    let mut targets = Targets::default();
-    let mut there: BTreeMap<u32, Target> = BTreeMap::new();
-    for name in pinned {
-        match interfaces
-            .iter()
-            .find(|interface| interface.index == name.ifindex)
-        {
-            None => targets.stale.push(*name),
-            Some(interface) => there
-                .entry(name.ifindex)
-                .or_insert_with(|| Target {
-                    interface: interface.clone(),
-                    placement: name.placement,
-                    pinned: Vec::new(),
-                })
-                .pinned
-                .push(*name),
-        }
-    }
+    let Targets { wanted, gone } = there(known, interfaces);
+    let mut targets = Targets {
+        wanted: Vec::new(),
+        gone,
+    };
+    let mut there: BTreeMap<u32, Target> = wanted
+        .into_iter()
+        .map(|it| (it.interface.index, it))
+        .collect();
     for placed in &request.placed {
         let interface = super::interfaces::usable(interfaces, &placed.interface)?;
-        let target = there.remove(&interface.index).unwrap_or_else(|| Target {
-            interface: interface.clone(),
-            placement: placed.placement,
-            pinned: Vec::new(),
+        let mut target = there.remove(&interface.index).unwrap_or_else(|| Target {
+            // There is one where an attach was killed before it had pinned a program.
+            note: known.notes.get(&interface.index).cloned(),
+            ..Target::new(interface, placed.placement)
         });
         agree(&target, placed)?;
+        // On a new interface a new choice is free.
+        if target.instead_of.is_some() && (request.hook.is_some() || request.tc_flavour.is_some()) {
+            target.seats.clear();
+        }
         targets.wanted.push(target);
     }
     if request.placed.is_empty() {
@@ -94,7 +201,7 @@ pub fn targets(
 
 fn finish(request: &Request, targets: Targets) -> Result<Targets, Failure> {
     if targets.wanted.is_empty() {
-        let why = if targets.stale.is_empty() {
+        let why = if targets.gone.is_empty() {
             "no interface is named, and the instance is attached to none"
         } else {
             "no interface is named, and those that the instance was attached to are gone"

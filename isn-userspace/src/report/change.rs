@@ -62,6 +62,10 @@ pub struct DetachReport {
     pub live: usize,
     /// Translated flows that were over, but of which late segments may come.
     pub closed: usize,
+    /// Of those that were alive, the ones whose both ends were reset; `null` if that was not asked for.
+    pub reset: Option<usize>,
+    /// Those that could not be.
+    pub not_reset: Option<usize>,
 }
 
 impl Report for DetachReport {
@@ -73,20 +77,25 @@ impl Report for DetachReport {
             ..
         } = self;
         write!(out, "detached instance {instance}")?;
-        match (live, closed) {
-            (0, 0) => writeln!(out),
-            (0, closed) => writeln!(
+        let connections = |number| counted(number, "live translated connection");
+        match (live, closed, self.reset, self.not_reset) {
+            (0, 0, ..) => writeln!(out),
+            (0, closed, ..) => writeln!(
                 out,
                 "; {} just ended, whose late segments are no longer translated",
                 counted(*closed, "translated connection")
             ),
-            (live, _) => {
-                writeln!(
-                    out,
-                    "; broken: {}",
-                    counted(*live, "live translated connection")
-                )
+            (_, _, Some(reset), Some(0)) => {
+                writeln!(out, "; reset at both ends: {}", connections(reset))
             }
+            (_, _, Some(reset), Some(left)) => writeln!(
+                out,
+                "; reset at both ends: {}; broken, since there is no way to its ends or they did not \
+                 answer: {}",
+                connections(reset),
+                connections(left)
+            ),
+            (live, ..) => writeln!(out, "; broken: {}", connections(*live)),
         }
     }
 }
@@ -97,19 +106,26 @@ mod tests {
 
     #[test]
     fn a_detach_says_what_it_broke() {
-        let report = |live, closed| {
+        let report = |live, closed, resets: Option<(usize, usize)>| {
             let report = DetachReport {
                 instance: "plant".into(),
                 detached: true,
                 live,
                 closed,
+                reset: resets.map(|it| it.0),
+                not_reset: resets.map(|it| it.1),
             };
             let mut out = Vec::new();
             report.text(&mut out, Style::Plain).unwrap();
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(report(0, 0), "detached instance plant\n");
-        assert!(report(2, 1).contains("broken: 2 live translated connections"));
-        assert!(report(0, 1).contains("1 translated connection just ended"));
+        assert_eq!(report(0, 0, None), "detached instance plant\n");
+        assert!(report(2, 1, None).contains("broken: 2 live translated connections"));
+        assert!(
+            report(2, 0, Some((2, 0)))
+                .ends_with("reset at both ends: 2 live translated connections\n")
+        );
+        assert!(report(2, 0, Some((1, 1))).contains("broken, since"));
+        assert!(report(0, 1, None).contains("1 translated connection just ended"));
     }
 }

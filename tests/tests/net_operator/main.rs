@@ -8,6 +8,7 @@ mod health;
 mod instances;
 mod json;
 mod leftovers;
+mod reset;
 mod stats;
 
 use std::time::Duration;

@@ -51,3 +51,24 @@ fn another_layout_is_refused_by_all_but_a_forced_detach() -> Result<()> {
     isnguard.detach_by_force()?;
     Footprint::of(&lab.gateway, &isnguard)?.ensure_empty()
 }
+
+#[test]
+fn settings_of_another_size_are_of_another_layout() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    isnguard.attach(&Setup::new(Placement::Inside, Hook::Tc))?;
+    let pin = isnguard.pins().join(maps::SETTINGS);
+    std::fs::remove_file(&pin)?;
+    let mut create = std::process::Command::new("bpftool");
+    create.args(["map", "create"]).arg(&pin);
+    create.args("type array key 4 value 24 entries 1 name SETTINGS".split(' '));
+    isn_tests::process::run(create)?;
+    let pins = below(&isnguard.pins())?;
+    for verb in ["status", "stats", "flows", "attach", "run", "detach"] {
+        let command = isnguard.command(verb, &[])?;
+        ensure_refused(command, FAILED, &["cannot use the pinned maps", "--drain"])?;
+        ensure!(below(&isnguard.pins())? == pins);
+    }
+    isnguard.detach_by_force()?;
+    Footprint::of(&lab.gateway, &isnguard)?.ensure_empty()
+}

@@ -5,8 +5,9 @@ mod contradiction;
 mod footprint;
 mod layout;
 mod machine;
+mod tampering;
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use anyhow::{Result, ensure};
 use footprint::Footprint;
@@ -18,6 +19,7 @@ use isn_tests::{
 
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A command line, the exit code it deserves, and words that say why.
 type Case<'a> = (&'a str, i32, &'a [&'a str]);

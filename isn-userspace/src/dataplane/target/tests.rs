@@ -1,9 +1,12 @@
 //! What is asked for against what is there.
 
+use std::collections::BTreeMap;
+
 use super::{Targets, targets};
 use crate::{
     dataplane::{
         interfaces::tests::interface,
+        pins::{Known, Note},
         seat::{LinkName, Seat},
     },
     failure::Failure,
@@ -49,10 +52,17 @@ fn pins(ifindex: u32, ingress: Seat, egress: Seat) -> [LinkName; 2] {
     })
 }
 
+fn known(pinned: &[LinkName]) -> Known {
+    Known {
+        seats: pinned.to_vec(),
+        notes: BTreeMap::new(),
+    }
+}
+
 fn work_out(request: &Request, pinned: &[LinkName]) -> Result<Targets, Failure> {
     targets(
         request,
-        pinned,
+        &known(pinned),
         &[interface("eth0", 2), interface("eth1", 3)],
     )
 }
@@ -63,8 +73,8 @@ fn nothing_named_adopts_what_is_attached() {
     let found = work_out(&request(&[]), &pinned).unwrap();
     assert_eq!(found.wanted.len(), 1);
     assert_eq!(found.wanted[0].interface.name, "eth1");
-    assert_eq!(found.wanted[0].pinned, pinned);
-    assert!(found.stale.is_empty());
+    assert_eq!(found.wanted[0].seats, pinned);
+    assert!(found.gone.is_empty());
 }
 
 #[test]
@@ -85,7 +95,7 @@ fn further_interfaces_are_added_to_those_that_are_named_again() {
     let pinned: Vec<_> = found
         .wanted
         .iter()
-        .map(|target| (target.interface.name.as_str(), target.pinned.len()))
+        .map(|target| (target.interface.name.as_str(), target.seats.len()))
         .collect();
     assert_eq!(pinned, [("eth1", 2), ("eth0", 0)]);
 }
@@ -105,8 +115,58 @@ fn an_attached_interface_that_is_not_named_is_refused() {
 fn pins_of_interfaces_that_are_gone_are_stale() {
     let gone = pins(9, Seat::Xdp, Seat::TcxEgress);
     let found = work_out(&request(&[("eth0", INSIDE)]), &gone).unwrap();
-    assert_eq!(found.stale, gone);
-    assert_eq!(found.wanted.len(), 1);
+    assert_eq!(found.gone[0].pins, gone);
+    assert_eq!((found.gone.len(), found.wanted.len()), (1, 1));
+    assert_eq!(found.wanted[0].instead_of, None);
+}
+
+fn noted(name: &str, ifindex: u32) -> BTreeMap<u32, Note> {
+    let note = Note {
+        interface: name.into(),
+        reason: "asked for".into(),
+        clsact_added: true,
+        seats: vec![],
+    };
+    BTreeMap::from([(ifindex, note)])
+}
+
+#[test]
+fn an_interface_that_has_come_back_is_known_by_its_name() {
+    let known = Known {
+        seats: pins(9, Seat::Xdp, Seat::ClsactEgress).to_vec(),
+        notes: noted("eth1", 9),
+    };
+    let interfaces = [interface("eth0", 2), interface("eth1", 3)];
+    let found = targets(&request(&[]), &known, &interfaces).unwrap();
+    let target = &found.wanted[0];
+    assert_eq!(target.interface.index, 3);
+    assert_eq!(target.seats, pins(3, Seat::Xdp, Seat::ClsactEgress));
+    assert_eq!(target.instead_of, Some(9));
+    let note = target.note.clone().unwrap();
+    assert!(note.reason == "asked for" && !note.clsact_added);
+    assert_eq!(found.gone[0].pins, known.seats);
+
+    // What it had holds only as far as nothing else is asked for.
+    let mut anew = request(&[("eth1", INSIDE)]);
+    anew.hook = Some(HookChoice::Tc);
+    let found = targets(&anew, &known, &interfaces).unwrap();
+    assert!(found.wanted[0].seats.is_empty());
+}
+
+#[test]
+fn an_interface_that_has_another_name_now_is_known_by_its_index() {
+    let known = Known {
+        seats: pins(3, Seat::Xdp, Seat::TcxEgress).to_vec(),
+        notes: noted("eth0", 3),
+    };
+    let found = targets(
+        &request(&[]),
+        &known,
+        &[interface("eth0", 2), interface("eth1", 3)],
+    );
+    let found = found.unwrap();
+    assert_eq!((found.wanted.len(), found.gone.len()), (1, 0));
+    assert_eq!(found.wanted[0].interface.name, "eth1");
 }
 
 #[test]

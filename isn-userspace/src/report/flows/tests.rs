@@ -13,6 +13,7 @@ fn flow(last: u8, offset: u32, idle: u32, control: Control) -> Flow {
         peer: [198, 51, 100, 1].into(),
         peer_port: 502,
         vlan: Vlan(0),
+        place: isn_common::expiry::Place::Translated,
         record: Record {
             identity: pack(offset, 1_000),
             sent: pack(1_001_u32.wrapping_add(offset), NOW.0 - 100),

@@ -1,0 +1,171 @@
+//! What an instance and its process hold, told by the kernel: pins, programs, maps, memory, descriptors; and what sits at an
+//! interface's hooks.
+
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use aya::{
+    maps::MapInfo,
+    programs::{ProgramInfo, SchedClassifier, TcAttachType, loaded_programs},
+};
+use serde_json::Value;
+
+use crate::{gateway::Isnguard, namespace::Namespace};
+
+/// What an instance holds in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// Files in the instance's directory, whatever they stand for.
+    pub pins: usize,
+    /// Loaded programs that use its maps, attached or not.
+    pub programs: usize,
+    /// Maps that are pinned or that these programs use.
+    pub maps: usize,
+    /// Octets of kernel memory that these maps take.
+    pub map_octets: u64,
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessHoldings {
+    /// Resident memory in KiB.
+    pub resident_kib: u64,
+    /// Open descriptors.
+    pub descriptors: usize,
+}
+
+impl Holdings {
+    /// Of an instance; all 0 where there is none.
+    pub fn of(isnguard: &Isnguard) -> Result<Self> {
+        let pinned = pinned_maps(isnguard)?;
+        let programs = programs_with(&pinned);
+        let maps = with_used(pinned, &programs);
+        Ok(Self {
+            pins: files(&isnguard.pins())?.len(),
+            programs: programs.len(),
+            maps: maps.len(),
+            map_octets: maps.iter().filter_map(|id| octets(*id)).sum(),
+        })
+    }
+}
+
+/// Identifiers of the maps of an instance: pinned, or used by its programs.
+pub fn map_ids(isnguard: &Isnguard) -> Result<Vec<u32>> {
+    let pinned = pinned_maps(isnguard)?;
+    let programs = programs_with(&pinned);
+    Ok(with_used(pinned, &programs))
+}
+
+/// How many of these maps the kernel still has.
+#[must_use]
+pub fn still_loaded(maps: &[u32]) -> usize {
+    let there = |id: &&u32| MapInfo::from_id(**id).is_ok();
+    maps.iter().filter(there).count()
+}
+
+fn pinned_maps(isnguard: &Isnguard) -> Result<Vec<u32>> {
+    let map = |pin: &PathBuf| Some(MapInfo::from_pin(pin).ok()?.id());
+    Ok(files(&isnguard.pins())?.iter().filter_map(map).collect())
+}
+
+fn with_used(mut maps: Vec<u32>, programs: &[ProgramInfo]) -> Vec<u32> {
+    maps.extend(programs.iter().flat_map(used_maps));
+    maps.sort_unstable();
+    maps.dedup();
+    maps
+}
+
+impl ProcessHoldings {
+    /// Of a living process.
+    pub fn of(pid: u32) -> Result<Self> {
+        let status = read(&format!("/proc/{pid}/status"))?;
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.split_whitespace().next())
+            .with_context(|| format!("no VmRSS in /proc/{pid}/status"))?;
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
+            .with_context(|| format!("cannot list the descriptors of process {pid}"))?;
+        Ok(Self {
+            resident_kib: resident.parse()?,
+            descriptors: descriptors.count(),
+        })
+    }
+}
+
+/// How many programs sit at an interface, whoever put them there: XDP, TCX and filters of a clsact qdisc, both ways.
+pub fn programs_at(namespace: &Namespace, interface: &str) -> Result<usize> {
+    let link = namespace.run("ip", &["-j", "-d", "link", "show", "dev", interface])?;
+    let link: Value =
+        serde_json::from_str(&link).with_context(|| format!("`ip -j link` said: {link}"))?;
+    // One attached program, or several of different modes.
+    let xdp = match &link[0]["xdp"] {
+        Value::Null => 0,
+        xdp => xdp["attached"].as_array().map_or(1, Vec::len),
+    };
+    let mut count = xdp;
+    for way in [TcAttachType::Ingress, TcAttachType::Egress] {
+        let there = namespace.enter(|| SchedClassifier::query_tcx(interface, way));
+        count += there
+            .map(|(_, programs)| programs.len())
+            .with_context(|| format!("cannot ask for the TCX programs of {interface}"))?;
+    }
+    for way in ["ingress", "egress"] {
+        let filters = namespace.run("tc", &["-j", "filter", "show", "dev", interface, way])?;
+        let filters: Value = serde_json::from_str(&filters)
+            .with_context(|| format!("`tc -j filter` said: {filters}"))?;
+        count += filters.as_array().map_or(0, |filters| {
+            let is_bpf = |filter: &&Value| filter["options"]["prog"].is_object();
+            filters.iter().filter(is_bpf).count()
+        });
+    }
+    Ok(count)
+}
+
+/// Programs that use one of these maps. One that goes meanwhile is none.
+fn programs_with(maps: &[u32]) -> Vec<ProgramInfo> {
+    loaded_programs()
+        .filter_map(std::result::Result::ok)
+        .filter(|program| used_maps(program).iter().any(|map| maps.contains(map)))
+        .collect()
+}
+
+fn used_maps(program: &ProgramInfo) -> Vec<u32> {
+    program.map_ids().ok().flatten().unwrap_or_default()
+}
+
+/// The kernel's own account of a map, in octets; `None` if it is gone.
+fn octets(id: u32) -> Option<u64> {
+    let map = MapInfo::from_id(id).ok()?.fd().ok()?;
+    let about = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
+    let about = fs::read_to_string(about).ok()?;
+    let line = about
+        .lines()
+        .find_map(|line| line.strip_prefix("memlock:"))?;
+    line.trim().parse().ok()
+}
+
+/// Everything below a directory but directories; nothing where there is no such directory.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if !dir.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?);
+        } else {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {path}"))
+}
