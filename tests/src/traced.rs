@@ -42,6 +42,7 @@ impl Call {
             libc::SYS_bpf => CHANGING_COMMANDS.contains(&self.first),
             number => [
                 libc::SYS_mkdir,
+                libc::SYS_rename,
                 libc::SYS_symlink,
                 libc::SYS_unlink,
                 libc::SYS_sendto,

@@ -28,9 +28,8 @@ const PRIORITY: u16 = 6528;
 const HANDLE: TcHandle = TcHandle::new(0, 0x9293);
 
 impl Attacher<'_> {
-    /// Adds a clsact filter and pins its program; true if the qdisc had to be added for it.
-    pub fn clsact(&mut self, interface: &Interface, name: LinkName) -> Result<bool, Failure> {
-        let added = self.add_qdisc(interface)?;
+    /// Adds a filter to the clsact qdisc and pins its program.
+    pub fn clsact(&mut self, interface: &Interface, name: LinkName) -> Result<(), Failure> {
         let (device, way) = (interface.name.clone(), name.seat.way());
         let lost = self.lost_filter(interface, name)?;
         let program = self.programs.tc(name.direction())?;
@@ -46,7 +45,7 @@ impl Attacher<'_> {
                 format!("cannot replace the clsact filter on `{device}`"),
                 "remove it with `tc filter del` and try again",
             )?;
-            return Ok(added);
+            return Ok(());
         }
         let options = NlOptions {
             priority: PRIORITY,
@@ -62,7 +61,7 @@ impl Attacher<'_> {
         self.undo.push(format!("filter on {device}"), move || {
             remove_filter(&device, way)
         });
-        Ok(added)
+        Ok(())
     }
 
     /// Puts the program of this version in the place of the filter's, in one step.
@@ -101,17 +100,19 @@ impl Attacher<'_> {
         Ok(programs.any(|it| holding::uses(&it, &ids) == Some(true)))
     }
 
-    fn add_qdisc(&mut self, interface: &Interface) -> Result<bool, Failure> {
-        let what = || format!("cannot add a clsact qdisc to `{}`", interface.name);
-        if self
-            .netlink
-            .has_clsact(interface.index)
-            .explain(what(), "see `tc qdisc show`")?
-        {
-            return Ok(false);
-        }
+    /// Whether an interface has no clsact qdisc yet.
+    pub fn lacks_qdisc(&mut self, interface: &Interface) -> Result<bool, Failure> {
+        let there = self.netlink.has_clsact(interface.index);
+        there.map(|there| !there).explain(
+            format!("cannot look for a clsact qdisc on `{}`", interface.name),
+            "see `tc qdisc show`",
+        )
+    }
+
+    /// Adds a clsact qdisc to an interface that has none.
+    pub fn add_qdisc(&mut self, interface: &Interface) -> Result<(), Failure> {
         tc::qdisc_add_clsact(&interface.name).explain(
-            what(),
+            format!("cannot add a clsact qdisc to `{}`", interface.name),
             "see `tc qdisc show`: an `ingress` qdisc must give way to clsact",
         )?;
         let index = interface.index;
@@ -119,7 +120,7 @@ impl Attacher<'_> {
             format_args!("clsact qdisc on {}", interface.name),
             move || Ok(Netlink::open()?.remove_clsact(index)?),
         );
-        Ok(true)
+        Ok(())
     }
 }
 

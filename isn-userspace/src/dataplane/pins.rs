@@ -135,11 +135,13 @@ impl Pins {
         serde_json::from_str(target.to_str()?).ok()
     }
 
-    /// Notes something about an interface, in place of what was noted before.
+    /// Notes something about an interface, in place of what was noted before; killed in between, one of
+    /// the two is there.
     pub fn write_note(&self, ifindex: u32, note: &Note) -> anyhow::Result<()> {
-        let path = self.notes().join(ifindex.to_string());
-        self.remove_note(ifindex)?;
-        std::os::unix::fs::symlink(serde_json::to_string(note)?, path)?;
+        let new = self.notes().join(format!("{ifindex}_new"));
+        absent_is_fine(fs::remove_file(&new))?;
+        std::os::unix::fs::symlink(serde_json::to_string(note)?, &new)?;
+        fs::rename(new, self.notes().join(ifindex.to_string()))?;
         Ok(())
     }
 

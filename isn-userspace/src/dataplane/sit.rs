@@ -36,8 +36,9 @@ pub fn sit(
 ) -> Result<(), Failure> {
     let index = target.interface.index;
     let before = attacher.pins.note(index);
-    let note = target.note.clone().unwrap_or_else(|| Note {
-        interface: String::new(),
+    let known = target.note.clone().or_else(|| before.clone());
+    let note = known.unwrap_or_else(|| Note {
+        interface: target.interface.name.clone(),
         reason: "unknown: the note about it was lost".into(),
         clsact_added: false,
         seats: Vec::new(),
@@ -213,7 +214,14 @@ impl Seating<'_, '_> {
             }
         }
         let name = self.name(Seat::tc(TcFlavour::Clsact, way));
-        self.note.clsact_added |= self.attacher.clsact(interface, name)?;
+        if self.attacher.lacks_qdisc(interface)? {
+            // Noted first: killed in between, the qdisc is still known to be ours.
+            self.note.clsact_added = true;
+            let before = self.attacher.pins.note(interface.index);
+            write_note(self.attacher, interface.index, before, &self.note)?;
+            self.attacher.add_qdisc(interface)?;
+        }
+        self.attacher.clsact(interface, name)?;
         Ok(name)
     }
 }

@@ -5,7 +5,7 @@ mod programs;
 
 use std::{fs::File, io::Read as _, path::PathBuf, process::Stdio, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,

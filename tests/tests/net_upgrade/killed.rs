@@ -103,6 +103,13 @@ fn first_attachments_killed(setup: &Setup) -> Result<usize> {
         );
         isnguard.detach_by_force()?;
         ensure!(!isnguard.pins().exists() && programs_at(&lab, &setup.interface)? == [0, 0, 0]);
+        let qdiscs = lab
+            .gateway
+            .run("tc", &["qdisc", "show", "dev", &setup.interface])?;
+        ensure!(
+            !qdiscs.contains("clsact"),
+            "killed before change {nth}: {qdiscs}"
+        );
     }
     Ok(0)
 }
