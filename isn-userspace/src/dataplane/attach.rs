@@ -181,7 +181,7 @@ impl Change<'_> {
 }
 
 /// Creates the directories and takes the locks.
-fn occupy(pins: &Pins, stay: bool, undo: &mut Undo) -> Result<(Lock, Option<Lock>), Failure> {
+pub fn occupy(pins: &Pins, stay: bool, undo: &mut Undo) -> Result<(Lock, Option<Lock>), Failure> {
     create_dir(&pins.root, undo)?;
     create_dir(&pins.home, undo)?;
     let changing = lock::for_change(&pins.home)?;
