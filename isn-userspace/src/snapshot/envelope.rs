@@ -199,9 +199,15 @@ mod tests {
     fn another_version_is_refused_with_the_program_that_can() {
         for at in [8, 12] {
             let failure = refusal(&resealed(|octets| octets[at] += 1));
-            assert!(failure.to_string().contains("saved it in format"), "{failure}");
+            assert!(
+                failure.to_string().contains("saved it in format"),
+                "{failure}"
+            );
             let remedy = failure.remedy();
-            assert!(remedy.contains(&format!("isnguard {OWN_VERSION}")), "{remedy}");
+            assert!(
+                remedy.contains(&format!("isnguard {OWN_VERSION}")),
+                "{remedy}"
+            );
         }
     }
 
