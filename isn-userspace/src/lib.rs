@@ -9,3 +9,4 @@ pub mod dataplane;
 pub mod failure;
 pub mod report;
 pub mod settings;
+pub mod snapshot;

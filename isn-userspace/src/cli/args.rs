@@ -13,6 +13,11 @@ const LONGEST_HISTORY: i64 = 7 * 24 * 3_600;
 const LONGEST_SILENCE: i64 = 365 * 24 * 3_600;
 const LARGEST_TABLE: i64 = 16_777_216;
 
+/// How much room a table may be given.
+pub fn room() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=LARGEST_TABLE)
+}
+
 /// Arguments of `attach` and `run`. Without any, what is attached is adopted as it is.
 #[derive(Args, Debug)]
 pub struct AttachArgs {
@@ -41,13 +46,13 @@ pub struct AttachArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_HISTORY))]
     history: Option<u32>,
     /// Room for translated flows, of each address family [default: 65536]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
+    #[arg(long, value_name = "N", value_parser = room())]
     max_flows: Option<u32>,
     /// Room for handshakes that are not complete, of each address family [default: 65536]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
+    #[arg(long, value_name = "N", value_parser = room())]
     max_half_open: Option<u32>,
     /// Room for other flows that are remembered, of each address family [default: 262144]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
+    #[arg(long, value_name = "N", value_parser = room())]
     max_history: Option<u32>,
     /// Seconds of silence after which a translated connection counts as dead [default: 1209600, two weeks]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_SILENCE))]

@@ -5,6 +5,7 @@ mod attach;
 mod detach;
 mod flows;
 mod run;
+mod snapshot;
 mod stats;
 mod status;
 #[cfg(test)]
@@ -93,6 +94,8 @@ enum Verb {
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
     Flows(flows::FlowsArgs),
+    /// Save flows to a file and load them again, over a reboot of this machine
+    Snapshot(snapshot::SnapshotArgs),
 }
 
 /// How a verb ended, as the exit code tells.
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Verb::Status => status::status(&common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
+        Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
     };
     match ended {
         Ok(outcome) => ExitCode::from(outcome.code()),

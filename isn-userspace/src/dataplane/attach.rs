@@ -193,7 +193,7 @@ pub fn came_back(gone: &Gone, new: &Target) -> String {
 }
 
 /// Creates the directories and takes the locks.
-fn occupy(pins: &Pins, stay: bool, undo: &mut Undo) -> Result<(Lock, Option<Lock>), Failure> {
+pub fn occupy(pins: &Pins, stay: bool, undo: &mut Undo) -> Result<(Lock, Option<Lock>), Failure> {
     create_dir(&pins.root, undo)?;
     create_dir(&pins.home, undo)?;
     let changing = lock::for_change(&pins.home)?;

@@ -227,7 +227,10 @@ fn other_version(why: String) -> Failure {
     )
 }
 
-fn open<T: TryFrom<Map, Error = MapError>>(pins: &Pins, name: &str) -> Result<T, Failure> {
+pub(super) fn open<T: TryFrom<Map, Error = MapError>>(
+    pins: &Pins,
+    name: &str,
+) -> Result<T, Failure> {
     let path = pins.map(name);
     let remedy = if path.exists() {
         AS_ROOT

@@ -5,6 +5,7 @@ mod change;
 mod duration;
 mod flows;
 mod listing;
+mod snapshot;
 mod stats;
 mod status;
 
@@ -13,6 +14,7 @@ use std::io::{self, IsTerminal, Write};
 pub use change::{AttachReport, DetachReport};
 pub use flows::{FlowsReport, Selection};
 use serde::Serialize;
+pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;
 pub use status::StatusReport;
 

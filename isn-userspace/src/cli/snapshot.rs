@@ -1,0 +1,121 @@
+//! `isnguard snapshot save|load`: flows that survive a reboot of the gateway.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::{Args, Subcommand};
+
+use super::{Common, Outcome, not_running};
+use crate::{
+    dataplane::Instance,
+    report::{LoadReport, Report as _, SaveReport},
+    snapshot::{self, Options},
+};
+
+/// Arguments of `snapshot`.
+#[derive(Args, Debug)]
+pub struct SnapshotArgs {
+    #[command(subcommand)]
+    direction: Way,
+}
+
+#[derive(Debug, Subcommand)]
+enum Way {
+    /// Save the flows to a file, while traffic goes on
+    ///
+    /// The file has the secret of the instance in it, and only its owner may read it.
+    Save {
+        /// The file; one that is there is replaced when the new one is whole
+        file: PathBuf,
+    },
+    /// Put saved flows into the instance; where there is none, make one for `run` or `attach` to adopt
+    Load(LoadArgs),
+}
+
+#[derive(Args, Debug)]
+struct LoadArgs {
+    /// The file
+    file: PathBuf,
+    /// Room for translated flows in an instance that is made [default: as saved]
+    #[arg(long, value_name = "N", value_parser = super::args::room())]
+    max_flows: Option<u32>,
+    /// Room for handshakes that are not complete [default: as saved]
+    #[arg(long, value_name = "N", value_parser = super::args::room())]
+    max_half_open: Option<u32>,
+    /// Room for other flows that are remembered [default: as saved]
+    #[arg(long, value_name = "N", value_parser = super::args::room())]
+    max_history: Option<u32>,
+    /// Remove the file when its flows are loaded, so that no later boot takes them for new
+    #[arg(long)]
+    consume: bool,
+}
+
+/// Saves or loads.
+pub fn snapshot(args: &SnapshotArgs, common: &Common) -> anyhow::Result<Outcome> {
+    match &args.direction {
+        Way::Save { file } => save(file, common),
+        Way::Load(args) => load(args, common),
+    }
+}
+
+fn save(file: &std::path::Path, common: &Common) -> anyhow::Result<Outcome> {
+    let Some(instance) = Instance::open(&common.place())? else {
+        return Ok(not_running(common));
+    };
+    let mut progress = Progress::default();
+    let saved = snapshot::save(&instance, file, &mut |doing| progress.tell(doing));
+    progress.end();
+    SaveReport::new(common.instance.as_str(), file, &saved?).print(common.json)?;
+    Ok(Outcome::Done)
+}
+
+fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<Outcome> {
+    let options = Options {
+        max_flows: args.max_flows,
+        max_half_open: args.max_half_open,
+        max_history: args.max_history,
+        consume: args.consume,
+    };
+    let mut progress = Progress::default();
+    let mut tell =
+        |turns: usize, all: usize| progress.tell(&format!("loading: {turns} of {all} flows"));
+    let loaded = snapshot::load(&common.place(), &args.file, options, &mut tell);
+    progress.end();
+    let report = LoadReport::new(common.instance.as_str(), &args.file, &loaded?);
+    report.print(common.json)?;
+    for warning in report.warnings() {
+        eprintln!("note: {warning}");
+    }
+    Ok(Outcome::Done)
+}
+
+/// Time between two lines.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// One line on a terminal that is written over and over; elsewhere nothing, since what takes seconds needs no more than its
+/// result.
+#[derive(Default)]
+struct Progress {
+    told: Option<Instant>,
+}
+
+impl Progress {
+    fn tell(&mut self, doing: &str) {
+        let due = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        if due && io::stderr().is_terminal() {
+            eprint!("\r\x1b[K{doing}");
+            // Nothing is lost if the terminal is gone.
+            let _ = io::stderr().flush();
+            self.told = Some(Instant::now());
+        }
+    }
+
+    fn end(&self) {
+        if self.told.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
