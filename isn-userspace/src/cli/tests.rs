@@ -11,7 +11,7 @@ fn the_definition_is_consistent() {
 
 #[test]
 fn usage_errors_are_found_while_parsing() {
-    let wrong: [&[&str]; 12] = [
+    let wrong: [&[&str]; 15] = [
         &["attach", "--protect", "10.0.0.1/8"],
         &["attach", "--protect", "plant"],
         &["attach", "--mode", "keyed"],
@@ -23,6 +23,9 @@ fn usage_errors_are_found_while_parsing() {
         &["detach", "--drain", "--force"],
         &["flows", "--host", "plant"],
         &["stats", "--watch=0"],
+        &["snapshot"],
+        &["snapshot", "save"],
+        &["snapshot", "load", "f", "--max-flows", "0"],
         &["frobnicate"],
     ];
     for arguments in wrong {
@@ -33,7 +36,7 @@ fn usage_errors_are_found_while_parsing() {
 
 #[test]
 fn the_lines_of_the_manual_are_understood() {
-    let right: [&[&str]; 8] = [
+    let right: [&[&str]; 10] = [
         &["run"],
         &[
             "attach",
@@ -65,6 +68,8 @@ fn the_lines_of_the_manual_are_understood() {
             "drop",
         ],
         &["detach", "--drain"],
+        &["snapshot", "save", "f", "--json", "--instance", "x"],
+        &["snapshot", "load", "--consume", "f", "--max-history", "9"],
         &["detach", "--drain=5", "--instance", "x"],
         &["stats", "--watch", "--json"],
         &[

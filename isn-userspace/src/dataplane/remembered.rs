@@ -123,22 +123,8 @@ fn read<K: Pod + Eq + Hash>(
 ) -> Result<Family<K>, Failure> {
     let mut earlier = half_open.flows()?;
     let mut translated = translated.flows()?;
-    let (mut left, mut history) = (Vec::new(), {
-        let mut all = Vec::new();
-        history.for_each(|key, record| {
-            all.push((*key, *record));
-            Ok(())
-        })?;
-        all
-    });
+    let (mut history, mut left) = with_leftovers(history)?;
     let mut later = half_open.flows()?;
-    history.retain(|(key, record)| {
-        let moved = record.control().has(Control::MOVED);
-        if moved {
-            left.push((*key, settled(*record)));
-        }
-        !moved
-    });
     let mut seen = HashSet::new();
     for flows in [
         &mut translated,
@@ -157,6 +143,23 @@ fn read<K: Pod + Eq + Hash>(
         history,
         previous: Vec::new(),
     })
+}
+
+/// Flows of one table.
+type Flows<K> = Vec<(K, Record)>;
+
+/// The flows of the history, and apart from them what they have left there when they moved on.
+fn with_leftovers<K: Pod>(history: &Table<K>) -> Result<(Flows<K>, Flows<K>), Failure> {
+    let (mut flows, mut left) = (Vec::new(), Vec::new());
+    history.for_each(|key, record| {
+        if record.control().has(Control::MOVED) {
+            left.push((*key, settled(*record)));
+        } else {
+            flows.push((*key, *record));
+        }
+        Ok(())
+    })?;
+    Ok((flows, left))
 }
 
 /// A leftover in the history whose successor is gone is what is known of the flow.

@@ -36,6 +36,19 @@ pub struct Saved {
     pub octets: u64,
 }
 
+impl Saved {
+    fn counted(remembered: &Remembered) -> Self {
+        let Remembered { v4, v6 } = remembered;
+        Self {
+            translated: v4.translated.len() + v6.translated.len(),
+            half_open: v4.half_open.len() + v6.half_open.len(),
+            history: v4.history.len() + v6.history.len(),
+            previous: v4.previous.len() + v6.previous.len(),
+            octets: 0,
+        }
+    }
+}
+
 /// How a snapshot is to be loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -76,17 +89,7 @@ pub fn save(
     tell("reading the tables");
     let policy = instance.maps.policy()?;
     let remembered = instance.remembered()?;
-    let count = |v4: usize, v6: usize| v4 + v6;
-    let mut saved = Saved {
-        translated: count(
-            remembered.v4.translated.len(),
-            remembered.v6.translated.len(),
-        ),
-        half_open: count(remembered.v4.half_open.len(), remembered.v6.half_open.len()),
-        history: count(remembered.v4.history.len(), remembered.v6.history.len()),
-        previous: count(remembered.v4.previous.len(), remembered.v6.previous.len()),
-        octets: 0,
-    };
+    let mut saved = Saved::counted(&remembered);
     let seed = Seed {
         settings: instance.settings,
         policy,
@@ -119,17 +122,10 @@ pub fn load(
     drop(octets);
     let wall = wall_clock();
     if wall < contents.saved_at() {
-        warnings.push(
-            "the clock says that this snapshot comes from the future: the time since it was saved counts as none".into(),
-        );
+        warnings.push(FROM_THE_FUTURE.into());
     }
     let age = wall.saturating_sub(contents.saved_at());
-    let mut seed = contents.seed(path)?;
-    seed.capacities = Capacities {
-        flows: options.max_flows.unwrap_or(seed.capacities.flows),
-        half_open: options.max_half_open.unwrap_or(seed.capacities.half_open),
-        history: options.max_history.unwrap_or(seed.capacities.history),
-    };
+    let seed = options.applied_to(contents.seed(path)?);
     let now = dataplane::now();
     let remembered: Remembered = contents.remembered(now, age);
     let flows = remembered.len();
@@ -145,12 +141,30 @@ pub fn load(
     };
     restoring.finish()?;
     if options.consume {
-        std::fs::remove_file(path).explain(
-            format!("cannot remove {}", path.display()),
-            "its flows are loaded; remove it by hand, or they come back with the next load",
-        )?;
+        consume(path)?;
     }
     Ok(loaded)
+}
+
+const FROM_THE_FUTURE: &str = "the clock says that this snapshot comes from the future: the time since it was saved counts as none";
+
+fn consume(path: &Path) -> Result<(), Failure> {
+    std::fs::remove_file(path).explain(
+        format!("cannot remove {}", path.display()),
+        "its flows are loaded; remove it by hand, or they come back with the next load",
+    )
+}
+
+impl Options {
+    /// The seed with the room that is wanted.
+    fn applied_to(self, seed: Seed) -> Seed {
+        let capacities = Capacities {
+            flows: self.max_flows.unwrap_or(seed.capacities.flows),
+            half_open: self.max_half_open.unwrap_or(seed.capacities.half_open),
+            history: self.max_history.unwrap_or(seed.capacities.history),
+        };
+        Seed { capacities, ..seed }
+    }
 }
 
 /// One moment on both clocks.
