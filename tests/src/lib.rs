@@ -3,6 +3,7 @@
 //! `namespace` and `process` are guards that leave nothing behind; `topology` lays out host – gateway – peer; `chosen_isn` opens
 //! connections that start at a given number and `server` ends them so that the peer keeps TIME-WAIT; `unmodified` lets other programs'
 //! connections regress; `transfer` moves digested bytes;
+//! `crowd` is thousands of connections at once, `flood` is SYNs by the ten thousands;
 //! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary.
 //!
 //! The programs alone: `packet_builder` says frames, `test_run` runs them in the kernel, `two_worlds` compares that with the same code in
@@ -11,8 +12,10 @@
 pub mod capture;
 pub mod chosen_isn;
 pub mod comparison;
+pub mod crowd;
 pub mod expected_counters;
 pub mod family;
+pub mod flood;
 pub mod fuzz;
 pub mod gateway;
 pub mod model;

@@ -1,0 +1,278 @@
+//! Floods of SYNs from both sides, five times what the tables hold, while ten thousand translated connections go on (S16, S18).
+
+use std::{
+    collections::BTreeMap,
+    env,
+    net::IpAddr,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use isn_tests::{
+    crowd::{
+        Crowd, add_hosts, ends, ensure_unbroken,
+        figures::Figures,
+        newcomers::{Newcomer, Tally},
+        peer,
+    },
+    family::Family,
+    flood::{
+        Flood, Sent, Side,
+        census::{Census, Counting},
+        ground,
+    },
+    gateway::Isnguard,
+    process,
+    server::established,
+    setup::{Hook, Placement, Setup},
+    topology::{Lab, LabOptions},
+};
+
+const HIGH_ISN: u32 = 3_000_000_000;
+const LOW_ISN: u32 = 1_000_000_000;
+const CROWD_PEER: &str = env!("CARGO_BIN_EXE_crowd-peer");
+const CROWD: usize = 10_000;
+const PEER_PORT: u16 = 7000;
+/// Room in each of the tables that a flood can fill.
+const ROOM: u64 = 16_384;
+/// Room for flows with an offset: those of the crowd, and those of newcomers, which stay for a while.
+const ROOM_TRANSLATED: u64 = 65_536;
+/// A flood is so many times what a table holds.
+const TIMES: u64 = 5;
+/// Between two chunks on one connection.
+const PACE: Duration = Duration::from_secs(1);
+/// Ports that a host of newcomers uses at a time, twice each.
+const NEWCOMERS: u32 = 6000;
+/// How long a flood goes on, unless the environment says otherwise: then it is larger in proportion.
+const SECONDS: u64 = 6;
+/// The least retransmission timeout (RFC 6298 section 2.4).
+const RTO: Duration = Duration::from_secs(1);
+/// What noise allows the flooded run to be slower.
+const NOISE: u32 = 3;
+
+/// How long a flood goes on.
+fn seconds() -> Result<u64> {
+    env::var("ISN_FLOOD_SECONDS").map_or(Ok(SECONDS), |given| {
+        given
+            .parse()
+            .with_context(|| format!("ISN_FLOOD_SECONDS is no number: {given}"))
+    })
+}
+
+/// What went on at one time.
+struct Outcome {
+    crowd: Figures,
+    newcomers: Tally,
+    floods: Vec<Sent>,
+}
+
+/// Lets the crowd and the newcomers go on, and the floods come, for `time`.
+fn go_on(
+    crowd: &mut Crowd,
+    newcomers: &mut [Newcomer<'_>],
+    floods: &[Flood],
+    count: u64,
+    time: Duration,
+) -> Result<Outcome> {
+    let pace = time / NEWCOMERS;
+    let over = AtomicBool::new(false);
+    let goes_on = || !over.load(Ordering::Relaxed);
+    thread::scope(|scope| {
+        let newcomers: Vec<_> = newcomers
+            .iter_mut()
+            .map(|newcomer| scope.spawn(move || newcomer.keep_coming(pace, goes_on)))
+            .collect();
+        let sent: Vec<_> = floods
+            .iter()
+            .map(|flood| scope.spawn(move || flood.send(count, time)))
+            .collect();
+        let started = Instant::now();
+        let until = || started.elapsed() < time || sent.iter().any(|flood| !flood.is_finished());
+        let figures = crowd.carry_on(PACE, until);
+        over.store(true, Ordering::Relaxed);
+        let mut tally = Tally::default();
+        for newcomer in newcomers {
+            tally = tally.and(ended(newcomer.join())?);
+        }
+        let floods: Result<_> = sent.into_iter().map(|flood| ended(flood.join())).collect();
+        Ok(Outcome {
+            crowd: figures?,
+            newcomers: tally,
+            floods: floods?,
+        })
+    })
+}
+
+fn ended<T>(joined: thread::Result<Result<T>>) -> Result<T> {
+    joined.map_err(|_| anyhow!("a thread of the test panicked"))?
+}
+
+/// The numbers of every flow with an offset, by its ends.
+fn offsets(isnguard: &Isnguard) -> Result<BTreeMap<String, String>> {
+    let flows = isnguard.flows()?;
+    let translated = flows.iter().filter(|flow| flow["offset"] != 0);
+    let numbers = |flow: &serde_json::Value| {
+        let key = format!("{} {}", flow["host"], flow["host_port"]);
+        let numbers = ["offset", "host_isn", "wire_isn", "state"].map(|it| flow[it].to_string());
+        (key, numbers.join(" "))
+    };
+    Ok(translated.map(numbers).collect())
+}
+
+fn ensure_offsets_stay(
+    crowd: &Crowd,
+    before: &BTreeMap<String, String>,
+    isnguard: &Isnguard,
+) -> Result<()> {
+    let after = offsets(isnguard)?;
+    for end in crowd.ends() {
+        let key = format!("\"{}\" {}", end.ip(), end.port());
+        let flow = before
+            .get(&key)
+            .with_context(|| format!("the connection from {end} got no offset"))?;
+        ensure!(
+            after.get(&key) == Some(flow),
+            "the flow of {end} was {flow} and is {:?}",
+            after.get(&key)
+        );
+    }
+    Ok(())
+}
+
+/// The room asked of every table, as far as the binary has such tables.
+fn room(isnguard: &Isnguard) -> Result<Vec<String>> {
+    let help = process::run_to_end(isnguard.command("attach", &["--help"])?)?.stdout;
+    let options = [
+        ("--max-flows", ROOM_TRANSLATED),
+        ("--max-half-open", ROOM),
+        ("--max-history", ROOM),
+    ];
+    let known = options
+        .into_iter()
+        .filter(|(option, _)| help.contains(option));
+    Ok(known
+        .flat_map(|(option, room)| [option.to_owned(), room.to_string()])
+        .collect())
+}
+
+fn report(name: &str, outcome: &Outcome) {
+    let new = &outcome.newcomers;
+    println!("{name}: {}", outcome.crowd);
+    println!(
+        "{name}: new connections: {} fresh, {} with an offset, {} failed, the slowest handshake {:.2?}",
+        new.fresh,
+        new.moved,
+        new.failures.len(),
+        new.slowest
+    );
+    for (side, sent) in Side::ALL.iter().zip(&outcome.floods) {
+        println!("{name}: from the side of {side:?} {sent:?}");
+    }
+}
+
+fn ensure_as_quiet(quiet: &Outcome, flooded: &Outcome) -> Result<()> {
+    for outcome in [quiet, flooded] {
+        ensure_unbroken(&outcome.crowd)?;
+        outcome.newcomers.ensure_nearly_all()?;
+    }
+    let allowed = (quiet.crowd.longest() * NOISE).max(RTO);
+    ensure!(
+        flooded.crowd.longest() <= allowed,
+        "a connection stood still for {:?} under the flood, and for {:?} at most without it",
+        flooded.crowd.longest(),
+        quiet.crowd.longest()
+    );
+    Ok(())
+}
+
+/// The SYNs of both floods came through, and isnguard has counted all there were.
+fn ensure_accounted(before: &Census, after: &Census, outcome: &Outcome, lost: u64) -> Result<()> {
+    after.ensure_accounted(before)?;
+    let ways = [
+        after.from_hosts.syns - before.from_hosts.syns,
+        after.to_hosts.syns - before.to_hosts.syns,
+    ];
+    for (seen, sent) in ways.into_iter().zip(&outcome.floods) {
+        ensure!(
+            seen + lost >= sent.taken,
+            "{} SYNs were sent, {seen} came to the hook, and queues lost {lost} frames",
+            sent.taken
+        );
+    }
+    let rewritten = after.grown(before, "syn_rewritten");
+    let moved = outcome.newcomers.tried_moved;
+    ensure!(
+        rewritten <= moved && rewritten >= outcome.newcomers.moved,
+        "{moved} new connections needed an offset, and {rewritten} SYNs were rewritten"
+    );
+    Ok(())
+}
+
+fn unbroken(family: Family, hook: Hook) -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let _listeners = ground::prepare(&lab, family)?;
+    let hosts: Vec<IpAddr> = (10..20).map(|node| family.address(1, node)).collect();
+    add_hosts(&lab, &hosts)?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    let room = room(&isnguard)?;
+    let room: Vec<&str> = room.iter().map(String::as_str).collect();
+    let daemon = isnguard.run(&Setup::new(Placement::Inside, hook).with(&room))?;
+
+    let started = Instant::now();
+    let server = peer::start(&lab.peer, Path::new(CROWD_PEER), family.peer(PEER_PORT))?;
+    let (some, few) = hosts.split_at(8);
+    let ends: Vec<_> = ends(some).take(CROWD).collect();
+    let mut crowd = Crowd::open(&lab, &ends, family.peer(PEER_PORT), (HIGH_ISN, LOW_ISN))?;
+    println!(
+        "{CROWD} connections opened twice in {:.2?}",
+        started.elapsed()
+    );
+    let before = offsets(&isnguard)?;
+    let mut newcomers = few
+        .iter()
+        .zip(PEER_PORT + 1..)
+        .map(|(host, port)| Newcomer::new(&lab, *host, family.peer(port)))
+        .collect::<Result<Vec<_>>>()?;
+    let floods = Side::ALL
+        .into_iter()
+        .map(|side| Flood::new(&lab, family, side))
+        .collect::<Result<Vec<_>>>()?;
+
+    let seconds = seconds()?;
+    let (count, time) = (
+        ROOM * TIMES * seconds / SECONDS,
+        Duration::from_secs(seconds),
+    );
+    let quiet = go_on(&mut crowd, &mut newcomers, &[], 0, time)?;
+    report("quiet", &quiet);
+    let mut counting = Counting::begin(&lab.gateway, family)?;
+    let census = counting.take(&isnguard)?;
+    let lost = lab.lost_frames()?;
+    let flooded = go_on(&mut crowd, &mut newcomers, &floods, count, time)?;
+    let lost = lab.lost_frames()? - lost;
+    let after = counting.take(&isnguard)?;
+    report("flooded", &flooded);
+    println!("flooded: {lost} frames lost in queues");
+
+    ensure_as_quiet(&quiet, &flooded)?;
+    crowd.ensure_established()?;
+    ensure!(established(&lab.peer, PEER_PORT)? == CROWD);
+    ensure_offsets_stay(&crowd, &before, &isnguard)?;
+    ensure_accounted(&census, &after, &flooded, lost)?;
+    drop((server, daemon));
+    Ok(())
+}
+
+#[test]
+#[ignore = "the other family and hook: half a minute more"]
+fn the_same_with_the_other_family_at_the_other_hook() -> Result<()> {
+    unbroken(Family::V6, Hook::Xdp)
+}
+
+#[test]
+fn ten_thousand_connections_outlive_floods_from_both_sides() -> Result<()> {
+    unbroken(Family::V4, Hook::Tc)
+}
