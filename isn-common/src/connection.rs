@@ -275,6 +275,18 @@ pub fn peer_syn<W: Word>(flow: &Flow<W>, segment: &Segment, options: &SynOptions
     }
 }
 
+/// Adds bits to an entry, and a tick if it is later: what was noted in another entry of the flow.
+#[inline(always)]
+pub fn take_over<W: Word>(flow: &Flow<W>, set: u32, seen: u32) {
+    let life = flow.life.load();
+    let now = if Tick(seen).since(Tick(unpack(life).1)) == 0 {
+        unpack(life).1
+    } else {
+        seen
+    };
+    note(flow, life, set, 0, Tick(now));
+}
+
 /// Sets and clears control bits, and the tick if the last note is old enough. When another CPU
 /// writes at the same time, bits are tried again; a mere tick is not worth it.
 #[inline(always)]

@@ -76,6 +76,14 @@ counters! {
     BypassOneWay = "bypass_one_way", Event;
     /// Connections for which the table of translated flows had no room.
     TableFull = "table_full", Event;
+    /// SYNs that needed an offset and got none because their host holds its share of the table: also counted in `table_full`.
+    ShareExceeded = "share_exceeded", Event;
+    /// Flows put into the table of half-open ones.
+    HalfOpenInserted = "half_open_inserted", Event;
+    /// Flows not remembered because their host had used up its share of a table of memory.
+    MemoryShareExceeded = "memory_share_exceeded", Event;
+    /// Flows whose handshake was completed, moved to the translated ones or into the history.
+    Promoted = "promoted", Event;
     /// Flows put into the table of history.
     HistoryInserted = "history_inserted", Event;
     /// Passed: neither IPv4 nor IPv6.
@@ -116,6 +124,8 @@ counters! {
     DroppedUntranslatable = "dropped_untranslatable", Outcome;
     /// Dropped: a new connection, the table full, and `on_full = "drop"`.
     DroppedTableFull = "dropped_table_full", Outcome;
+    /// Dropped: one of two acknowledgments that went round in circles, of a connection whose offset was lost.
+    DroppedAckStorm = "dropped_ack_storm", Outcome;
     /// Dropped: a SYN of a flow that another CPU was deciding on; its sender repeats it.
     DroppedContended = "dropped_contended", Outcome;
 }

@@ -1,21 +1,28 @@
 //! The journey of one packet, the same at every hook and in every test.
 
 use crate::{
-    abi::flow::{Control, Phase, Record},
+    abi::{
+        flow::{Control, Phase, Record, Word as _, unpack},
+        maps::STORMS_LENGTH,
+        settings::Settings,
+    },
     connection,
     counter::Counter,
-    flow::Direction,
+    expiry::Place,
+    flow::{Direction, FlowKey as _},
     headers::ethernet::{self, Ethernet, IPV4, IPV6},
     icmp,
     opening::Syn,
     packet::Packet,
     previous::Numbers,
+    promotion,
     segment::{Family, Segment},
-    settle::Settled,
+    settle::{self, Settled},
+    storm,
     tcp::options,
     translate::{self, Translation},
     verdict::{DropReason, PassReason, Verdict},
-    world::{Tables, World},
+    world::{Held, Tables, World},
 };
 
 /// What a first look at a packet says.
@@ -138,29 +145,83 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     key: &A::Key,
     segment: &Segment,
 ) -> Verdict {
-    if let Some(flow) = world.translated(key) {
-        let record = flow.record();
-        if answers_for_closed_port(&record, segment) {
-            return Verdict::Pass(PassReason::ClosedPort);
+    let Some(held) = world.find(key) else {
+        return unknown(world, key, segment, Direction::Outbound);
+    };
+    let record = held.flow.record();
+    if held.place == Place::History {
+        if is_lost(world, &record) {
+            return Verdict::Drop(DropReason::Untranslatable);
         }
-        if record.control().has(Control::PREVIOUS)
-            && let Some(by) = world.late_translation(key, &Numbers::of(segment))
-        {
-            world.count(Counter::PreviousIncarnation, 1);
-            return send(packet, segment, by);
-        }
-        note_outbound(packet, world, &flow, &record, segment);
-        let by = record.translation();
-        if !by.is_none() {
-            count_signed(packet, world, segment);
-        }
-        return send(packet, segment, by);
-    }
-    if let Some(flow) = world.history(key) {
-        note_outbound(packet, world, &flow, &flow.record(), segment);
+        note_outbound(packet, world, &held.flow, &record, segment);
         return Verdict::Pass(PassReason::OffsetZero);
     }
+    if answers_for_closed_port(&record, segment) {
+        return Verdict::Pass(PassReason::ClosedPort);
+    }
+    if record.control().has(Control::PREVIOUS)
+        && let Some(by) = world.late_translation(key, &Numbers::of(segment))
+    {
+        world.count(Counter::PreviousIncarnation, 1);
+        return send(packet, segment, by);
+    }
+    note_outbound(packet, world, &held.flow, &record, segment);
+    complete(world, key, &held, segment, Direction::Outbound);
+    let by = record.translation();
+    if !by.is_none() {
+        count_signed(packet, world, segment);
+    }
+    send(packet, segment, by)
+}
+
+/// Moves a half-open flow to its place if the segment that was just noted completes the handshake.
+#[inline(always)]
+fn complete<A: Family, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    held: &Held<W::Found>,
+    segment: &Segment,
+    direction: Direction,
+) {
+    let control = Control(unpack(held.flow.life.load()).0);
+    if held.place == Place::HalfOpen && promotion::is_due(control, direction, segment) {
+        world.promote(key);
+    }
+}
+
+/// Whether a leftover in the history stands for a flow whose offset is lost: it was half-open, and evicted. Until its SYN
+/// comes again, which brings the offset back, nothing of it can be translated, and nothing must leave untranslated (S13).
+#[inline(always)]
+fn is_lost<W: World>(world: &W, record: &Record) -> bool {
+    let within = |settings: &Settings| world.now().since(record.last_seen()) < settings.history;
+    record.control().has(Control::MOVED) && world.settings().is_some_and(within)
+}
+
+/// A segment of a flow of which nothing is known.
+#[inline(always)]
+fn unknown<A: Family, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    segment: &Segment,
+    direction: Direction,
+) -> Verdict {
+    if storm::is_pure_acknowledgment(segment) {
+        let (index, fingerprint) = storm::place(key, segment, STORMS_LENGTH);
+        let goes_round = world
+            .storm(index)
+            .is_some_and(|cell| storm::is_loop(cell, direction, fingerprint, world.now()));
+        if goes_round && is_guarded(world, key) {
+            return Verdict::Drop(DropReason::AckStorm);
+        }
+    }
     Verdict::Pass(PassReason::NoFlow)
+}
+
+/// Whether the policy guards the flow's host, whichever of the two ports is the service's.
+#[inline(always)]
+fn is_guarded<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> bool {
+    let guards = |port| world.mode(key, u16::from_be_bytes(port)).is_some();
+    guards(key.peer().port) || guards(key.host().port)
 }
 
 #[inline(always)]
@@ -181,8 +242,10 @@ fn note_outbound<P: Packet, W: World>(
 /// A first fragment that is too short for the TCP header could only be half translated (S13).
 #[inline(always)]
 fn short_fragment<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> Verdict {
-    match world.translated(key) {
-        Some(flow) if !flow.translation().is_none() => Verdict::Drop(DropReason::Untranslatable),
+    match world.find(key) {
+        Some(held) if !held.flow.translation().is_none() => {
+            Verdict::Drop(DropReason::Untranslatable)
+        }
         _ => Verdict::Pass(PassReason::ShortFragment),
     }
 }
@@ -229,15 +292,32 @@ fn to_host<A: Family, P: Packet, W: Tables<A>>(
     key: &A::Key,
     segment: &Segment,
 ) -> Verdict {
-    if let Some(flow) = world.translated(key) {
-        connection::inbound(&flow, segment, world.now());
-        return receive(packet, world, segment, flow.translation());
-    }
-    if let Some(flow) = world.history(key) {
-        connection::inbound(&flow, segment, world.now());
+    let Some(held) = world.find(key) else {
+        return unknown(world, key, segment, Direction::Inbound);
+    };
+    from_peer(packet, world, key, &held, segment)
+}
+
+/// A segment of the peer, on a flow that is known.
+#[inline(always)]
+fn from_peer<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    key: &A::Key,
+    held: &Held<W::Found>,
+    segment: &Segment,
+) -> Verdict {
+    if held.place == Place::History {
+        if segment.flags.ack() && is_lost(world, &held.flow.record()) {
+            return Verdict::Drop(DropReason::Untranslatable);
+        }
+        connection::inbound(&*held.flow, segment, world.now());
         return Verdict::Pass(PassReason::OffsetZero);
     }
-    Verdict::Pass(PassReason::NoFlow)
+    connection::inbound(&*held.flow, segment, world.now());
+    let by = held.flow.translation();
+    complete(world, key, held, segment, Direction::Inbound);
+    receive(packet, world, segment, by)
 }
 
 /// Writes the host's acknowledgment numbers, if the segment has any.
@@ -279,15 +359,9 @@ fn peer_syn<A: Family, P: Packet, W: Tables<A>>(
 ) -> Verdict {
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
     let now = world.now();
-    if let Some(flow) = world.translated(key) {
-        connection::peer_syn(&flow, segment, &options, now);
-        connection::inbound(&flow, segment, now);
-        return receive(packet, world, segment, flow.translation());
-    }
-    if let Some(flow) = world.history(key) {
-        connection::peer_syn(&flow, segment, &options, now);
-        connection::inbound(&flow, segment, now);
-        return Verdict::Pass(PassReason::OffsetZero);
+    if let Some(held) = world.find(key) {
+        connection::peer_syn(&*held.flow, segment, &options, now);
+        return from_peer(packet, world, key, &held, segment);
     }
     if !segment.flags.ack() {
         let next = segment.sequence.advanced(segment.sequence_length());
@@ -305,7 +379,7 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
-    match world.settle(key, Syn::read(segment, options)) {
+    match settle::settle(world, key, &mut Syn::read(segment, options)) {
         Settled::Known(by) => {
             if options.authenticated && !by.is_none() {
                 world.count(Counter::SignedTranslated, 1);

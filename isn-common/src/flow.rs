@@ -88,6 +88,12 @@ pub trait FlowKey: Copy {
 
     /// A number that nobody without `secret` can tell from random; the same for the same inputs.
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64;
+
+    /// A number by which flows are spread over cells. Cheap, and no secret: whoever knows it can make flows share a cell.
+    fn fold(&self) -> u32;
+
+    /// The same for the host alone.
+    fn fold_host(&self) -> u32;
 }
 
 /// IPv4 flow: 16 octets.
@@ -142,6 +148,21 @@ impl Address for [u8; 16] {
     }
 }
 
+/// Multiplicative hashing (Knuth, volume 3, section 6.4): the upper half of a product is well mixed.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the upper half")]
+const fn mixed(word: u64) -> u32 {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// The two halves of an IPv6 address as one word.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
+const fn halves(address: [u8; 16]) -> u64 {
+    let number = u128::from_le_bytes(address);
+    number as u64 ^ ((number >> 64) as u64).rotate_left(29)
+}
+
 const fn ports(host: [u8; 2], peer: [u8; 2]) -> u32 {
     u32::from_le_bytes([host[0], host[1], peer[0], peer[1]])
 }
@@ -172,6 +193,17 @@ impl FlowKey for Key4 {
             .word(more[0])
             .word(more[1])
             .finish()
+    }
+
+    #[inline(always)]
+    fn fold(&self) -> u32 {
+        let addresses = pack(u32::from_le_bytes(self.peer), u32::from_le_bytes(self.host));
+        mixed(addresses ^ pack(self.vlan, ports(self.host_port, self.peer_port)).rotate_left(7))
+    }
+
+    #[inline(always)]
+    fn fold_host(&self) -> u32 {
+        mixed(u32::from_le_bytes(self.host).into())
     }
 }
 
@@ -208,6 +240,17 @@ impl FlowKey for Key6 {
             .word(more[0])
             .word(more[1])
             .finish()
+    }
+
+    #[inline(always)]
+    fn fold(&self) -> u32 {
+        let rest = pack(self.vlan, ports(self.host_port, self.peer_port)).rotate_left(7);
+        mixed(halves(self.host) ^ halves(self.peer).rotate_left(13) ^ rest)
+    }
+
+    #[inline(always)]
+    fn fold_host(&self) -> u32 {
+        mixed(halves(self.host))
     }
 }
 

@@ -13,12 +13,16 @@ use std::{collections::HashMap, rc::Rc};
 use crate::{
     abi::{
         flow::{Flow, Previous, Record, Word},
+        maps::{SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
         settings::Settings,
     },
     counter::Counter,
+    expiry::Place,
     flow::{Key4, Key6},
     packet::Packet,
+    room::Admission,
+    storm,
     tick::Tick,
     world::{Insertion, Tables, World},
 };
@@ -121,9 +125,9 @@ impl<K: Copy + Eq + Hash> Table<K> {
         self.entries.borrow_mut().insert(key, shared(record));
     }
 
-    /// Removes what lies under `key`.
-    pub fn remove(&self, key: &K) {
-        self.entries.borrow_mut().remove(key);
+    /// Removes what lies under `key`; false if nothing did.
+    pub fn remove(&self, key: &K) -> bool {
+        self.entries.borrow_mut().remove(key).is_some()
     }
 
     fn get(&self, key: &K) -> Option<Shared> {
@@ -166,6 +170,10 @@ pub struct Memory {
     pub translated_v4: Table<Key4>,
     /// Translated IPv6 flows.
     pub translated_v6: Table<Key6>,
+    /// IPv4 flows whose handshake is not complete.
+    pub half_open_v4: Table<Key4>,
+    /// IPv6 flows whose handshake is not complete.
+    pub half_open_v6: Table<Key6>,
     /// IPv4 flows with offset 0.
     pub history_v4: Table<Key4>,
     /// IPv6 flows with offset 0.
@@ -174,6 +182,8 @@ pub struct Memory {
     pub previous_v4: RefCell<HashMap<Key4, Previous>>,
     /// The incarnations before those in the records, IPv6.
     pub previous_v6: RefCell<HashMap<Key6, Previous>>,
+    storms: Vec<storm::Cell<AtomicU64>>,
+    shares: Vec<AtomicU64>,
     settings: Settings,
     policies: Vec<Prefix>,
     now: Cell<Tick>,
@@ -187,10 +197,14 @@ impl Memory {
         Self {
             translated_v4: Table::new(),
             translated_v6: Table::new(),
+            half_open_v4: Table::new(),
+            half_open_v6: Table::new(),
             history_v4: Table::new(),
             history_v6: Table::new(),
             previous_v4: RefCell::default(),
             previous_v6: RefCell::default(),
+            storms: (0..STORMS_LENGTH).map(|_| quiet()).collect(),
+            shares: (0..SHARES_LENGTH).map(|_| AtomicU64::new(0)).collect(),
             settings,
             policies: Vec::new(),
             now: Cell::default(),
@@ -217,6 +231,13 @@ impl Memory {
         self.now.set(now);
     }
 
+    /// The cells of [`crate::storm`] that are in use, with their indices.
+    pub fn storms(&self) -> impl Iterator<Item = (u32, &storm::Cell<AtomicU64>)> {
+        let used =
+            |cell: &storm::Cell<AtomicU64>| cell.acknowledgments.load(Ordering::Relaxed) != 0;
+        (0..).zip(&self.storms).filter(move |(_, cell)| used(cell))
+    }
+
     /// A counter's value.
     #[must_use]
     pub fn counter(&self, counter: Counter) -> u64 {
@@ -230,6 +251,13 @@ impl Memory {
             .filter(|prefix| covers(&prefix.address, prefix.bits, host))
             .max_by_key(|prefix| prefix.bits)
             .map(|prefix| &prefix.policy)
+    }
+}
+
+const fn quiet() -> storm::Cell<AtomicU64> {
+    storm::Cell {
+        acknowledgments: AtomicU64::new(0),
+        turns: AtomicU64::new(0),
     }
 }
 
@@ -256,13 +284,25 @@ impl World for Memory {
         let value = &mut self.counters.borrow_mut()[counter.index()];
         *value = value.wrapping_add(by);
     }
+
+    fn storm(&self, cell: u32) -> Option<&storm::Cell<AtomicU64>> {
+        self.storms.get(cell as usize)
+    }
+
+    fn share(&self, cell: u32) -> Option<&AtomicU64> {
+        self.shares.get(cell as usize)
+    }
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $translated:ident, $history:ident, $previous:ident) => {
+    ($address:ty, $key:ty, $translated:ident, $half_open:ident, $history:ident, $previous:ident) => {
         impl Tables<$address> for Memory {
             fn translated(&self, key: &$key) -> Option<Shared> {
                 self.$translated.get(key)
+            }
+
+            fn half_open(&self, key: &$key) -> Option<Shared> {
+                self.$half_open.get(key)
             }
 
             fn history(&self, key: &$key) -> Option<Shared> {
@@ -273,8 +313,44 @@ macro_rules! tables {
                 self.$translated.insert(key, record)
             }
 
+            fn insert_half_open(&self, key: &$key, record: &Record) -> Insertion {
+                self.$half_open.insert(key, record)
+            }
+
+            fn replace_half_open(&self, key: &$key, record: &Record) -> bool {
+                self.$half_open.put(*key, record);
+                true
+            }
+
             fn insert_history(&self, key: &$key, record: &Record) -> Insertion {
                 self.$history.insert(key, record)
+            }
+
+            fn replace_history(&self, key: &$key, record: &Record) -> bool {
+                self.$history.put(*key, record);
+                true
+            }
+
+            fn remove(&self, key: &$key, place: Place) -> bool {
+                match place {
+                    Place::Translated => self.$translated.remove(key),
+                    Place::HalfOpen => self.$half_open.remove(key),
+                    Place::History => self.$history.remove(key),
+                }
+            }
+
+            fn admission(&self, key: &$key) -> Admission {
+                let entries = self.$translated.entries.borrow();
+                let of_host = entries.keys().filter(|other| other.host == key.host);
+                Admission::of(
+                    entries.len() as u64,
+                    of_host.count() as u64,
+                    self.settings.limits.max_flows,
+                )
+            }
+
+            fn account(&self, _: &$key, _: bool) {
+                // Here the table itself is counted.
             }
 
             fn previous(&self, key: &$key) -> Option<Previous> {
@@ -292,5 +368,19 @@ macro_rules! tables {
     };
 }
 
-tables!([u8; 4], Key4, translated_v4, history_v4, previous_v4);
-tables!([u8; 16], Key6, translated_v6, history_v6, previous_v6);
+tables!(
+    [u8; 4],
+    Key4,
+    translated_v4,
+    half_open_v4,
+    history_v4,
+    previous_v4
+);
+tables!(
+    [u8; 16],
+    Key6,
+    translated_v6,
+    half_open_v6,
+    history_v6,
+    previous_v6
+);

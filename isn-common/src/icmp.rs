@@ -127,8 +127,8 @@ pub fn error<A: Errors, P: Packet, W: Tables<A>>(
         Err(reason) => return Verdict::Pass(reason),
     };
     let by = world
-        .translated(&key)
-        .map_or(Translation::NONE, |flow| flow.translation());
+        .find(&key)
+        .map_or(Translation::NONE, |held| held.flow.translation());
     if by.is_none() {
         return Verdict::Pass(PassReason::Icmp);
     }

@@ -146,7 +146,7 @@ pub fn decide(
     if syn.options.authenticated || syn.passive && control.has(Control::PEER_AUTH) {
         return Decision::Open(Opening::untouched(Reason::TcpAuth));
     }
-    if idle || phase == Phase::Opening || control.has(Control::MOVED) {
+    if idle || phase == Phase::Opening {
         return Decision::Open(Opening::untouched(Reason::New));
     }
     let opening = if phase == Phase::HalfOpen {

@@ -6,19 +6,22 @@
 
 use crate::{
     abi::{
-        flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack},
+        flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack, unpack},
+        maps::SHARES_LENGTH,
         policy::Mode,
-        settings::OnFull,
+        settings::{Limits, OnFull},
     },
     connection,
     counter::Counter,
+    expiry::Place,
     flow::{Address, FlowKey},
     opening::{self, Circumstances, Decision, Opening, Stamp, Syn},
+    room::{self, Admission, Share},
     tcp::{options::SynOptions, seq::Seq},
     tick::Tick,
     translate::Translation,
     verdict::{DropReason, PassReason},
-    world::{Insertion, Tables},
+    world::{Held, Insertion, Tables},
 };
 
 /// What became of a SYN.
@@ -49,7 +52,9 @@ impl Settled {
             Self::Known(_) => Self::KNOWN,
             Self::Rewritten(_) => Self::REWRITTEN,
             Self::Drop(DropReason::TableFull) => Self::DROP_TABLE_FULL,
-            Self::Drop(DropReason::Contended | DropReason::Untranslatable) => Self::DROP_CONTENDED,
+            Self::Drop(
+                DropReason::Contended | DropReason::Untranslatable | DropReason::AckStorm,
+            ) => Self::DROP_CONTENDED,
             Self::Pass(PassReason::OddAddress) => Self::PASS_ODD_ADDRESS,
             Self::Pass(_) => Self::PASS_NOT_GUARDED,
         }
@@ -80,11 +85,23 @@ impl Settled {
 
 /// Settles on the translation of a SYN of the host: finds or makes the flow's entry and decides. Two CPUs
 /// with two copies of a SYN come to the same: one inserts or claims, the other finds what that one
-/// has settled.
+/// has settled. The SYN may be anything afterwards: the BPF program's stack has no room for a copy.
 #[inline(always)]
-pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> Settled {
+pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) -> Settled {
+    // Once more after another CPU has come in between.
+    for _ in 0..2 {
+        if let Some(settled) = world.attempt(key, syn) {
+            return settled;
+        }
+    }
+    Settled::Drop(DropReason::Contended)
+}
+
+/// One attempt; `None` if another CPU came in between.
+#[inline(always)]
+pub fn attempt<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> Option<Settled> {
     let Some(settings) = world.settings() else {
-        return Settled::Pass(PassReason::NotGuarded);
+        return Some(Settled::Pass(PassReason::NotGuarded));
     };
     // The service port: the one that the connection is opened to.
     let service = if syn.passive {
@@ -97,56 +114,68 @@ pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> S
         settings,
         now: world.now(),
     };
-    // Once more after another CPU has come in between.
-    for _ in 0..2 {
-        if let Some(settled) = attempt(world, key, syn, &around) {
-            return settled;
-        }
-    }
-    Settled::Drop(DropReason::Contended)
+    let Some(held) = world.find(key) else {
+        return first(world, key, syn, around.mode);
+    };
+    decide(world, key, &held, syn, &around)
 }
 
-/// One attempt; `None` if another CPU came in between.
+/// An attempt on a flow that has an entry.
 #[inline(always)]
-fn attempt<A: Address, W: Tables<A>>(
+fn decide<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
+    held: &Held<W::Found>,
     syn: &Syn,
     around: &Circumstances<'_>,
 ) -> Option<Settled> {
-    let translated = world.translated(key);
-    let is_translated = translated.is_some();
-    let Some(flow) = translated.or_else(|| world.history(key)) else {
-        return first(world, key, syn, around.mode);
-    };
-    let Some(life) = claim(&*flow) else {
+    let Some(life) = claim(&*held.flow, CLAIM_ATTEMPTS) else {
         return Some(Settled::Drop(DropReason::Contended));
     };
-    let record = Record {
-        life,
-        ..flow.record()
-    };
-    if record.control().has(Control::MOVED) && !is_translated && world.translated(key).is_some() {
-        flow.life.store(life);
+    if !is_still(world, key, held, life) {
+        unclaim(&*held.flow);
         return None;
+    }
+    let mut record = Record {
+        life,
+        ..held.flow.record()
+    };
+    // What was left in the history is the incarnation before, and all that is known: the entry of this one was evicted.
+    // The same marks and SYN give the same decision again.
+    if held.place == Place::History {
+        record.life &= !u64::from(Control::MOVED);
     }
     let marks = [record.sent, pack(syn.isn.0, record.right_edge().0)];
     let random = || world.unpredictable(key, marks);
     let decision = opening::decide(&record, syn, around, random);
-    let Some(verdict) = apply(
-        world,
-        key,
-        &flow,
-        &record,
-        decision,
-        is_translated,
-        syn,
-        around,
-    ) else {
-        flow.life.store(life);
-        return None;
-    };
-    Some(verdict)
+    let verdict = apply(world, key, held, &record, decision, syn, around);
+    if verdict.is_none() {
+        held.flow.life.store(life);
+    }
+    verdict
+}
+
+/// Whether the entry is the flow's own, and the one that counts, now that it is claimed. Before, it could be removed and its
+/// memory given to another flow, or be left behind.
+#[inline(always)]
+fn is_still<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    held: &Held<W::Found>,
+    life: u64,
+) -> bool {
+    let claimed: &Flow<W::Word> = &held.flow;
+    let is_there = world.entry(key, held.place).is_some_and(|now| {
+        let there: &Flow<W::Word> = &now;
+        core::ptr::eq(there, claimed)
+    });
+    let is_left = Control(unpack(life).0).has(Control::MOVED);
+    // A leftover in the history counts where the entry that it was left for is lost.
+    let is_lost = held.place == Place::History
+        && world
+            .find(key)
+            .is_some_and(|now| now.place == Place::History);
+    is_there && (!is_left || is_lost)
 }
 
 /// The first SYN of a flow of which nothing is remembered. `None` if another CPU was faster.
@@ -169,14 +198,53 @@ fn first<A: Address, W: Tables<A>>(
         Reason::New
     };
     let record = opening::opened(syn, Translation::NONE, reason, &Record::EMPTY, world.now());
-    match world.insert_history(key, &record) {
-        Insertion::Done => world.count(Counter::HistoryInserted, 1),
-        Insertion::Exists => return None,
-        Insertion::Full => {}
+    if !remember(world, key, &record) {
+        return None;
     }
     world.count(Counter::SynSeen, 1);
     world.count(reason.counter(), 1);
     Some(Settled::Known(Translation::NONE))
+}
+
+/// Puts the entry of a flow of which nothing is remembered among the half-open ones, if its host has not used up its share;
+/// false if another CPU was faster. A leftover under the key makes room.
+#[inline(always)]
+fn remember<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> bool {
+    if !world.takes_share(key, Share::HalfOpen) {
+        world.count(Counter::MemoryShareExceeded, 1);
+        return true;
+    }
+    match world.insert_half_open(key, record) {
+        Insertion::Done => world.count(Counter::HalfOpenInserted, 1),
+        Insertion::Exists => return give_way(world, key, record),
+        Insertion::Full => {}
+    }
+    true
+}
+
+/// Puts an entry in the place of a leftover; false if what lies there is none.
+#[inline(always)]
+fn give_way<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> bool {
+    let is_leftover = world
+        .half_open(key)
+        .is_some_and(|there| Control(unpack(there.life.load()).0).has(Control::MOVED));
+    is_leftover && world.replace_half_open(key, record)
+}
+
+/// Counts one more entry of the flow's host in a table of memory; false if it has its share.
+#[inline(always)]
+pub fn takes_share<A: Address, W: Tables<A>>(world: &W, key: &A::Key, of: Share) -> bool {
+    let Some(settings) = world.settings() else {
+        return true;
+    };
+    let (window, most) = match of {
+        Share::HalfOpen => (Limits::HALF_OPEN_WINDOW, settings.limits.half_open_share),
+        Share::History => (settings.history, settings.limits.history_share),
+    };
+    let index = room::cell(key.fold_host(), of, SHARES_LENGTH);
+    world
+        .share(index)
+        .is_none_or(|cell| room::take(cell, world.now(), window, most))
 }
 
 /// Remembers what a SYN of the peer says, to a guarded host, of a flow that is not known.
@@ -190,9 +258,7 @@ pub fn await_answer<A: Address, W: Tables<A>>(
     let service = u16::from_be_bytes(key.host().port);
     if world.mode(key, service).is_some() && joins_endpoints::<A>(key) {
         let record = opening::awaited(peer_next, &options, world.now());
-        if world.insert_history(key, &record) == Insertion::Done {
-            world.count(Counter::HistoryInserted, 1);
-        }
+        remember(world, key, &record);
     }
 }
 
@@ -207,8 +273,8 @@ const CLAIM_ATTEMPTS: u32 = 64;
 /// Makes this CPU the only one that decides on the flow. Gives its life word from before, which
 /// must be stored again, as it is or anew, to end the claim.
 #[inline(always)]
-fn claim<W: Word>(flow: &Flow<W>) -> Option<u64> {
-    for _ in 0..CLAIM_ATTEMPTS {
+pub(crate) fn claim<W: Word>(flow: &Flow<W>, attempts: u32) -> Option<u64> {
+    for _ in 0..attempts {
         let life = flow.life.load();
         let claimed = life | u64::from(Control::CLAIMED);
         if life != claimed && flow.life.compare_exchange(life, claimed) {
@@ -218,22 +284,35 @@ fn claim<W: Word>(flow: &Flow<W>) -> Option<u64> {
     None
 }
 
+/// Ends a claim on an entry that has turned out to be another flow's, whatever was written to it meanwhile.
+#[inline(always)]
+fn unclaim<W: Word>(flow: &Flow<W>) {
+    for _ in 0..CLAIM_ATTEMPTS {
+        let life = flow.life.load();
+        if flow
+            .life
+            .compare_exchange(life, life & !u64::from(Control::CLAIMED))
+        {
+            return;
+        }
+    }
+}
+
 /// Carries out a decision on a flow that this CPU has claimed, and ends the claim. `None`, and the
 /// claim goes on, if another CPU has put the flow among the translated ones.
 ///
 /// The clock is asked anew: the BPF program's stack has no room to keep what it said.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "the parts of one decision")]
 fn apply<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
-    flow: &Flow<W::Word>,
+    held: &Held<W::Found>,
     record: &Record,
     decision: Decision,
-    is_translated: bool,
     syn: &Syn,
     around: &Circumstances<'_>,
 ) -> Option<Settled> {
+    let flow = &*held.flow;
     let mut opening = match decision {
         Decision::Continue(event) => {
             count::<A, W>(world, around, event);
@@ -242,44 +321,55 @@ fn apply<A: Address, W: Tables<A>>(
         }
         Decision::Open(opening) => opening,
     };
-    let mut opened = opening::opened(
-        syn,
-        opening.translation,
-        opening.reason,
-        record,
-        world.now(),
-    );
+    // Who has a place among the translated flows, or an offset that was admitted, needs no more room.
+    let needs_room = !opening.translation.is_none()
+        && held.place != Place::Translated
+        && (held.place == Place::History || record.translation().is_none());
+    if needs_room {
+        let admission = world.admission(key);
+        if admission != Admission::Admitted {
+            opening = opening.without_room();
+            if admission == Admission::Share {
+                world.count(Counter::ShareExceeded, 1);
+            }
+            if around.settings.on_full() == OnFull::Drop {
+                count_opening::<A, W>(world, around, &opening);
+                flow.life.store(record.life);
+                return Some(Settled::Drop(DropReason::TableFull));
+            }
+        }
+    }
+    let by = opening.translation;
+    let mut opened = opening::opened(syn, by, opening.reason, record, world.now());
     if let Some(previous) = succeeded(record, &opening, world.now()) {
         world.set_previous(key, &previous);
         opened.life |= u64::from(Control::PREVIOUS);
     }
-    if !opening.translation.is_none() && !is_translated {
-        match world.insert_translated(key, &opened) {
-            Insertion::Done => {
-                count_opening::<A, W>(world, around, &opening);
-                flow.life.store(record.life | u64::from(Control::MOVED));
-                return Some(Settled::Rewritten(opening.translation));
-            }
-            Insertion::Exists => return None,
-            Insertion::Full => {
-                opening = opening.without_room();
-                if around.settings.on_full() == OnFull::Drop {
-                    count_opening::<A, W>(world, around, &opening);
-                    flow.life.store(record.life);
-                    return Some(Settled::Drop(DropReason::TableFull));
-                }
-                let by = opening.translation;
-                opened = opening::opened(syn, by, opening.reason, record, world.now());
-            }
-        }
+    if held.place == Place::History && !by.is_none() {
+        move_out(world, key, &opened)?;
+        // What is left tells of the incarnation before, for as long as this one may need it.
+        let (bits, _) = unpack(record.life);
+        flow.life.store(pack(bits | Control::MOVED, world.now().0));
+    } else {
+        publish(flow, &opened);
     }
     count_opening::<A, W>(world, around, &opening);
-    publish(flow, &opened);
-    Some(if opening.translation.is_none() {
-        Settled::Known(opening.translation)
+    Some(if by.is_none() {
+        Settled::Known(by)
     } else {
-        Settled::Rewritten(opening.translation)
+        Settled::Rewritten(by)
     })
+}
+
+/// Puts the entry of a flow that was in the history among the half-open ones. `None` if another CPU was faster.
+#[inline(always)]
+fn move_out<A: Address, W: Tables<A>>(world: &W, key: &A::Key, opened: &Record) -> Option<()> {
+    match world.insert_half_open(key, opened) {
+        Insertion::Done => world.count(Counter::HalfOpenInserted, 1),
+        Insertion::Exists if world.replace_half_open(key, opened) => {}
+        Insertion::Exists | Insertion::Full => return None,
+    }
+    Some(())
 }
 
 /// Takes note of a SYN that belongs to the incarnation there is, and ends the claim. A repeated SYN

@@ -77,6 +77,8 @@ pub enum DropReason {
     Untranslatable,
     /// A SYN for which there is no room, where the operator asked to refuse those.
     TableFull,
+    /// One of two acknowledgments that went round in circles.
+    AckStorm,
     /// A SYN of a flow that another CPU was deciding on for too long; its sender repeats it.
     Contended,
 }
@@ -114,6 +116,7 @@ impl DropReason {
         match self {
             Self::Untranslatable => Counter::DroppedUntranslatable,
             Self::TableFull => Counter::DroppedTableFull,
+            Self::AckStorm => Counter::DroppedAckStorm,
             Self::Contended => Counter::DroppedContended,
         }
     }

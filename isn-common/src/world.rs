@@ -6,15 +6,19 @@ use core::ops::Deref;
 
 use crate::{
     abi::{
-        flow::{Flow, Previous, Record, Word},
+        flow::{Control, Flow, Previous, Record, Word, unpack},
         policy::{Mode, Policy},
         settings::Settings,
     },
     counter::Counter,
+    expiry::Place,
     flow::{Address, FlowKey as _},
     opening::Syn,
     previous::{self, Numbers},
+    promotion,
+    room::{Admission, Share},
     settle::{self, Settled},
+    storm::Cell,
     tcp::{options::SynOptions, seq::Seq},
     tick::Tick,
     translate::Translation,
@@ -35,21 +39,108 @@ pub trait World {
 
     /// Adds to a counter of this CPU.
     fn count(&self, counter: Counter, by: u64);
+
+    /// A cell of those that tell acknowledgments in circles ([`crate::storm`]), by its index; there are
+    /// [`crate::abi::maps::STORMS_LENGTH`].
+    fn storm(&self, cell: u32) -> Option<&Cell<Self::Word>>;
+
+    /// A cell of those that count what hosts put into the tables of memory ([`crate::room`]), by its index; there are
+    /// [`crate::abi::maps::SHARES_LENGTH`].
+    fn share(&self, cell: u32) -> Option<&Self::Word>;
+}
+
+/// A flow and the table that it lies in.
+pub struct Held<F> {
+    /// The table.
+    pub place: Place,
+    /// The entry.
+    pub flow: F,
 }
 
 /// The tables of one address family.
 pub trait Tables<A: Address>: World + Sized {
-    /// A flow that has been translated: never evicted.
+    /// A flow in the table of translated ones, which nothing evicts.
     fn translated(&self, key: &A::Key) -> Option<Self::Found>;
 
-    /// A flow that is not translated: may be evicted any time.
+    /// A flow among the half-open ones: may be evicted any time.
+    fn half_open(&self, key: &A::Key) -> Option<Self::Found>;
+
+    /// A flow in the history: may be evicted any time.
     fn history(&self, key: &A::Key) -> Option<Self::Found>;
 
     /// Adds a translated flow unless there is one under `key`.
     fn insert_translated(&self, key: &A::Key, record: &Record) -> Insertion;
 
-    /// Adds a flow that is not translated unless there is one under `key`.
+    /// Adds a half-open flow unless there is one under `key`.
+    fn insert_half_open(&self, key: &A::Key, record: &Record) -> Insertion;
+
+    /// Puts a flow among the half-open ones, whatever lay there under `key`; false without room.
+    fn replace_half_open(&self, key: &A::Key, record: &Record) -> bool;
+
+    /// Adds a flow to the history unless there is one under `key`.
     fn insert_history(&self, key: &A::Key, record: &Record) -> Insertion;
+
+    /// Puts a flow into the history, whatever lay there under `key`; false without room.
+    fn replace_history(&self, key: &A::Key, record: &Record) -> bool;
+
+    /// Removes a flow from a table; false if it was not there.
+    fn remove(&self, key: &A::Key, place: Place) -> bool;
+
+    /// Whether the host may have another flow with an offset.
+    fn admission(&self, key: &A::Key) -> Admission;
+
+    /// Notes that the table of translated flows has one more of the host, or one less.
+    fn account(&self, key: &A::Key, more: bool);
+
+    /// Counts another entry of the host in a table of memory; false if it has its share. A world may do this in a function
+    /// of its own.
+    fn takes_share(&self, key: &A::Key, of: Share) -> bool {
+        settle::takes_share(self, key, of)
+    }
+
+    /// What lies under `key` in a table.
+    #[inline(always)]
+    fn entry(&self, key: &A::Key, place: Place) -> Option<Self::Found> {
+        match place {
+            Place::Translated => self.translated(key),
+            Place::HalfOpen => self.half_open(key),
+            Place::History => self.history(key),
+        }
+    }
+
+    /// The entry of a flow that counts.
+    ///
+    /// A leftover in the history still tells of the incarnation before, so it is what is found where nothing else is; a
+    /// leftover among the half-open ones tells nothing, and only an opening wants it, to put another in its place.
+    #[inline(always)]
+    fn find(&self, key: &A::Key) -> Option<Held<Self::Found>> {
+        if let Some(flow) = self.translated(key) {
+            return Some(Held {
+                place: Place::Translated,
+                flow,
+            });
+        }
+        let moved = |flow: &Self::Found| Control(unpack(flow.life.load()).0).has(Control::MOVED);
+        let in_history = |flow| Held {
+            place: Place::History,
+            flow,
+        };
+        match self.history(key) {
+            Some(flow) if !moved(&flow) => Some(in_history(flow)),
+            leftover => match self.half_open(key) {
+                Some(flow) if !moved(&flow) => Some(Held {
+                    place: Place::HalfOpen,
+                    flow,
+                }),
+                _ => leftover.map(in_history),
+            },
+        }
+    }
+
+    /// [`promotion::promote`]. A world may do this in a function of its own.
+    fn promote(&self, key: &A::Key) {
+        promotion::promote(self, key);
+    }
 
     /// The incarnation before the one in the flow's record, if it was translated otherwise.
     fn previous(&self, key: &A::Key) -> Option<Previous>;
@@ -71,9 +162,9 @@ pub trait Tables<A: Address>: World + Sized {
         let _ = (key, host_isn, wire_isn);
     }
 
-    /// [`settle::settle`]. A world may do this in a function of its own.
-    fn settle(&self, key: &A::Key, syn: Syn) -> Settled {
-        settle::settle(self, key, &syn)
+    /// [`settle::attempt`]. A world may do this in a function of its own, and change the SYN if the attempt comes to an end.
+    fn attempt(&self, key: &A::Key, syn: &mut Syn) -> Option<Settled> {
+        settle::attempt(self, key, syn)
     }
 
     /// [`settle::unpredictable`]. A world may do this in a function of its own.

@@ -10,15 +10,20 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use isn_common::{
     abi::{
-        flow::{Flow, Previous, Record},
+        flow::{Flow, Previous, Record, Word as _},
+        maps::{LOAD_V4, LOAD_V6},
         policy::{Mode, Policy},
         settings::Settings,
     },
     counter::Counter,
+    expiry::Place,
     flow::{Key4, Key6},
     opening::Syn,
     previous::{self, Numbers},
+    promotion,
+    room::{Admission, Share},
     settle::{self, Settled},
+    storm::Cell,
     tcp::{
         options::SynOptions,
         seq::{Offset, Seq},
@@ -32,8 +37,9 @@ use isn_common::{
 use crate::{
     hide::hide,
     maps::{
-        COUNTERS, HISTORY_V4, HISTORY_V6, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SETTINGS,
-        TRANSLATED_V4, TRANSLATED_V6,
+        COUNTERS, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6, HOSTS_V4, HOSTS_V6, LOAD,
+        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SETTINGS, SHARES, STORMS, TRANSLATED_V4,
+        TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -81,7 +87,20 @@ impl World for Kernel {
             }
         }
     }
+
+    #[inline(always)]
+    fn storm(&self, cell: u32) -> Option<&Cell<KernelWord>> {
+        STORMS.get(cell)
+    }
+
+    #[inline(always)]
+    fn share(&self, cell: u32) -> Option<&KernelWord> {
+        SHARES.get(cell)
+    }
 }
+
+/// What the attempt to settle on a SYN returns where another CPU came in between; no settlement has this number.
+const AGAIN: u32 = u32::MAX;
 
 const EEXIST: i32 = -17;
 
@@ -111,7 +130,7 @@ fn as_flow(record: &Record) -> &Flow<KernelWord> {
 /// The pointer is null, or to a whole, initialized value whose size and alignment are multiples
 /// of 4.
 #[inline(always)]
-unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T> {
+pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T> {
     if key.is_null() {
         return None;
     }
@@ -128,13 +147,19 @@ unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T> {
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $translated:ident, $history:ident, $previous:ident, $policy:ident,
+    ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
+     $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $settle:ident, $mode:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
                 $translated.get_ptr(key).map(Found)
+            }
+
+            #[inline(always)]
+            fn half_open(&self, key: &$key) -> Option<Found> {
+                $half_open.get_ptr(key).map(Found)
             }
 
             #[inline(always)]
@@ -150,6 +175,64 @@ macro_rules! tables {
             #[inline(always)]
             fn insert_history(&self, key: &$key, record: &Record) -> Insertion {
                 insertion($history.insert(key, as_flow(record), BPF_NOEXIST.into()))
+            }
+
+            #[inline(always)]
+            fn insert_half_open(&self, key: &$key, record: &Record) -> Insertion {
+                insertion($half_open.insert(key, as_flow(record), BPF_NOEXIST.into()))
+            }
+
+            #[inline(always)]
+            fn replace_half_open(&self, key: &$key, record: &Record) -> bool {
+                $half_open
+                    .insert(key, as_flow(record), BPF_ANY.into())
+                    .is_ok()
+            }
+
+            #[inline(always)]
+            fn replace_history(&self, key: &$key, record: &Record) -> bool {
+                $history
+                    .insert(key, as_flow(record), BPF_ANY.into())
+                    .is_ok()
+            }
+
+            #[inline(always)]
+            fn remove(&self, key: &$key, place: Place) -> bool {
+                let removed = match place {
+                    Place::Translated => $translated.remove(key),
+                    Place::HalfOpen => $half_open.remove(key),
+                    Place::History => $history.remove(key),
+                };
+                removed.is_ok()
+            }
+
+            #[inline(always)]
+            fn admission(&self, key: &$key) -> Admission {
+                Admission::from_code($admission(key))
+            }
+
+            #[inline(always)]
+            fn takes_share(&self, key: &$key, of: Share) -> bool {
+                $takes_share(key, of as u32) != 0
+            }
+
+            #[inline(always)]
+            fn account(&self, key: &$key, more: bool) {
+                if let Some(load) = LOAD.get($load) {
+                    load.count(more);
+                }
+                if let Some(held) = $hosts.get_ptr(&key.host) {
+                    // SAFETY: the pointer is of a lookup in this run of the program.
+                    unsafe { &*held }.count(more);
+                } else if more {
+                    // Without room, the host is not counted, and has no limit of its own.
+                    let _ = $hosts.insert(&key.host, &KernelWord::new(1), BPF_ANY.into());
+                }
+            }
+
+            #[inline(always)]
+            fn promote(&self, key: &$key) {
+                $promote(key);
             }
 
             #[inline(always)]
@@ -175,13 +258,13 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn settle(&self, key: &$key, mut syn: Syn) -> Settled {
-                let code = $settle(key, &raw mut syn);
+            fn attempt(&self, key: &$key, syn: &mut Syn) -> Option<Settled> {
+                let code = $settle(key, &raw mut *syn);
                 let by = Translation {
                     sequence: Offset(syn.isn.0),
                     timestamp: Offset(syn.options.stamp.0),
                 };
-                Settled::from_code(code, by)
+                (code != AGAIN).then(|| Settled::from_code(code, by))
             }
 
             #[inline(always)]
@@ -217,7 +300,9 @@ macro_rules! tables {
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
             match unsafe { (copied(key, place), syn.as_mut()) } {
                 (Some(key), Some(syn)) => {
-                    let settled = settle::settle::<$address, _>(&Kernel, key, syn);
+                    let Some(settled) = settle::attempt::<$address, _>(&Kernel, key, syn) else {
+                        return AGAIN;
+                    };
                     let by = settled.translation();
                     syn.isn = Seq(by.sequence.0);
                     syn.options.stamp = Seq(by.timestamp.0);
@@ -225,6 +310,53 @@ macro_rules! tables {
                 }
                 _ => Settled::Pass(PassReason::NotGuarded).code(),
             }
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $promote(key: *const $key) -> u32 {
+            let place = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            if let Some(key) = unsafe { copied(key, place) } {
+                promotion::promote::<$address, _>(&Kernel, key);
+            }
+            0
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $admission(key: *const $key) -> u32 {
+            // SAFETY: as above.
+            let Some(key) = (unsafe { key.as_ref() }) else {
+                return Admission::Full.code();
+            };
+            let host = key.host;
+            let all = LOAD.get($load).map_or(0, KernelWord::load);
+            // SAFETY: the pointer is of a lookup in this run of the program.
+            let of_host = $hosts
+                .get_ptr(&host)
+                .map_or(0, |held| unsafe { &*held }.load());
+            let most = Kernel
+                .settings()
+                .map_or(0, |settings| settings.limits.max_flows);
+            Admission::of(all, of_host, most).code()
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $takes_share(key: *const $key, of: u32) -> u32 {
+            let of = if of == Share::HalfOpen as u32 {
+                Share::HalfOpen
+            } else {
+                Share::History
+            };
+            // SAFETY: as above.
+            let takes = unsafe { key.as_ref() }
+                .is_none_or(|key| settle::takes_share::<$address, _>(&Kernel, key, of));
+            takes.into()
         }
 
         /// A function of its own for the stack.
@@ -325,9 +457,15 @@ tables!(
     Key4,
     32,
     TRANSLATED_V4,
+    HALF_OPEN_V4,
     HISTORY_V4,
     PREVIOUS_V4,
     POLICY_V4,
+    LOAD_V4,
+    HOSTS_V4,
+    promote_v4,
+    admission_v4,
+    takes_share_v4,
     settle_v4,
     mode_v4,
     unpredictable_v4,
@@ -342,9 +480,15 @@ tables!(
     Key6,
     128,
     TRANSLATED_V6,
+    HALF_OPEN_V6,
     HISTORY_V6,
     PREVIOUS_V6,
     POLICY_V6,
+    LOAD_V6,
+    HOSTS_V6,
+    promote_v6,
+    admission_v6,
+    takes_share_v6,
     settle_v6,
     mode_v6,
     unpredictable_v6,

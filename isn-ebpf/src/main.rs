@@ -29,6 +29,7 @@ mod hide;
 mod kernel;
 mod maps;
 mod tc_packet;
+mod upkeep;
 mod words;
 mod xdp_packet;
 

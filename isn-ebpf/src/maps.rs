@@ -2,13 +2,17 @@
 //!
 //! | map | writer | reader | when full |
 //! |---|---|---|---|
-//! | `TRANSLATED_*` | SYNs that need an offset; user space removes what has ended | every packet | the SYN passes or is dropped, as configured; counted |
-//! | `HISTORY_*` | every other SYN of a guarded host, or to one | packets of flows that are not translated | the least recently used flow is forgotten |
+//! | `TRANSLATED_*` | the end of a handshake with an offset; upkeep removes what has ended | every packet | the SYN passes or is dropped, as configured; counted |
+//! | `HALF_OPEN_*` | SYNs of a guarded host, or to one | packets of handshakes | the least recently used flow is forgotten |
+//! | `HISTORY_*` | the end of every other handshake | packets of flows that are not translated | the least recently used flow is forgotten |
 //! | `PREVIOUS_*` | SYNs that change a flow's offset | late segments of the incarnation before | the least recently used is forgotten |
 //! | `POLICY_*` | user space | SYNs | user space refuses the prefix |
 //! | `SETTINGS` | user space | SYNs | - |
 //! | `COUNTERS` | every packet, its own CPU's | user space | - |
-//! | `SWEPT` | user space | user space | - |
+//! | `LOAD`, `HOSTS_*` | what enters and leaves `TRANSLATED_*` | SYNs that need an offset | a host that is not counted has no limit of its own |
+//! | `SHARES` | what enters `HALF_OPEN_*` and `HISTORY_*` | the same | two hosts share a cell |
+//! | `STORMS` | acknowledgments of unknown flows | the same | two flows share a cell |
+//! | `SWEPT` | upkeep | user space | - |
 
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
@@ -19,16 +23,21 @@ use isn_common::{
     abi::{
         Counters,
         flow::{Flow, Previous},
+        maps::{SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
         settings::Settings,
     },
     flow::{Key4, Key6},
+    storm::Cell,
 };
 
 use crate::words::KernelWord;
 
-/// Default room for translated flows of each family; user space may ask for another.
-const TRANSLATED: u32 = 65_536;
+/// Default room for translated flows of each family; user space may ask for another. Half of it is for handshakes that were
+/// admitted before the table was full.
+const TRANSLATED: u32 = 131_072;
+/// Default room for half-open flows of each family; user space may ask for another.
+const HALF_OPEN: u32 = 65_536;
 /// Default room for flows with offset 0 of each family; user space may ask for another.
 const HISTORY: u32 = 262_144;
 /// Room for previous incarnations of each family: they matter for two minutes.
@@ -42,6 +51,12 @@ pub static TRANSLATED_V4: HashMap<Key4, Flow<KernelWord>> =
 #[map]
 pub static TRANSLATED_V6: HashMap<Key6, Flow<KernelWord>> =
     HashMap::with_max_entries(TRANSLATED, 0);
+#[map]
+pub static HALF_OPEN_V4: LruHashMap<Key4, Flow<KernelWord>> =
+    LruHashMap::with_max_entries(HALF_OPEN, 0);
+#[map]
+pub static HALF_OPEN_V6: LruHashMap<Key6, Flow<KernelWord>> =
+    LruHashMap::with_max_entries(HALF_OPEN, 0);
 #[map]
 pub static HISTORY_V4: LruHashMap<Key4, Flow<KernelWord>> =
     LruHashMap::with_max_entries(HISTORY, 0);
@@ -62,6 +77,17 @@ pub static POLICY_V6: LpmTrie<[u8; 16], Policy> =
 pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
-/// Not used by any program: user space keeps it beside the others.
 #[map]
-pub static SWEPT: Array<u64> = Array::with_max_entries(2, 0);
+pub static LOAD: Array<KernelWord> = Array::with_max_entries(2, 0);
+#[map]
+pub static HOSTS_V4: HashMap<[u8; 4], KernelWord> =
+    HashMap::with_max_entries(TRANSLATED, BPF_F_NO_PREALLOC);
+#[map]
+pub static HOSTS_V6: HashMap<[u8; 16], KernelWord> =
+    HashMap::with_max_entries(TRANSLATED, BPF_F_NO_PREALLOC);
+#[map]
+pub static SHARES: Array<KernelWord> = Array::with_max_entries(SHARES_LENGTH, 0);
+#[map]
+pub static STORMS: Array<Cell<KernelWord>> = Array::with_max_entries(STORMS_LENGTH, 0);
+#[map]
+pub static SWEPT: Array<KernelWord> = Array::with_max_entries(3, 0);

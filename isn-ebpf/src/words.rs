@@ -14,6 +14,44 @@ pub struct KernelWord(UnsafeCell<u64>);
 // SAFETY: every access below is a single 64-bit instruction on an aligned word.
 unsafe impl Sync for KernelWord {}
 
+/// Attempts to count against other CPUs: one of them succeeds in each round.
+const ATTEMPTS: u32 = 64;
+
+impl KernelWord {
+    /// A word of this value.
+    #[inline(always)]
+    pub const fn new(value: u64) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Adds to it.
+    #[inline(always)]
+    pub fn add(&self, by: u64) {
+        for _ in 0..ATTEMPTS {
+            let before = self.load();
+            if self.compare_exchange(before, before.wrapping_add(by)) {
+                return;
+            }
+        }
+    }
+
+    /// Counts one more, or one less but never below 0.
+    #[inline(always)]
+    pub fn count(&self, more: bool) {
+        for _ in 0..ATTEMPTS {
+            let before = self.load();
+            let after = if more {
+                before.wrapping_add(1)
+            } else {
+                before.saturating_sub(1)
+            };
+            if self.compare_exchange(before, after) {
+                return;
+            }
+        }
+    }
+}
+
 impl Word for KernelWord {
     #[inline(always)]
     fn load(&self) -> u64 {

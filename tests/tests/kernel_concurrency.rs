@@ -19,6 +19,7 @@ const ROUNDS: u16 = 4000;
 fn kernel(hook: Hook) -> Kernel {
     let room = Room {
         translated: 8192,
+        half_open: 8192,
         history: 32_768,
     };
     let mut kernel = Kernel::load(hook, room).expect("the kernel takes the programs");

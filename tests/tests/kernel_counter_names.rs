@@ -10,6 +10,7 @@ use isnguard::{
 fn every_counter_has_a_name_a_sentence_and_a_line() {
     let stats = Stats {
         counters: [0; Counter::COUNT],
+        half_open_evicted: 0,
         history_evicted: 0,
         tables: Vec::new(),
     };

@@ -7,6 +7,7 @@ use isn_tests::{
 
 const ROOM: Room = Room {
     translated: 4,
+    half_open: 8192,
     history: 8192,
 };
 
@@ -126,6 +127,7 @@ fn a_flood_of_syns_takes_no_translated_flow_away() {
             hook,
             Room {
                 translated: 8,
+                half_open: 8192,
                 history: 256,
             },
         )

@@ -173,6 +173,7 @@ const SCENES: &[(Counter, Scene)] = &[
 /// So much room that one translated flow fits.
 const ROOM: Room = Room {
     translated: 1,
+    half_open: 8192,
     history: 8192,
 };
 

@@ -149,6 +149,7 @@ fn one_way(flow: &mut Flow<'_>) {
 fn where_there_is_no_room() {
     let room = Room {
         translated: 1,
+        half_open: 8192,
         history: 8192,
     };
     play_with(

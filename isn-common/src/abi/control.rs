@@ -39,7 +39,10 @@ impl Control {
     pub const PREVIOUS: u32 = 1 << 19;
     /// The latest TSval is known.
     pub const STAMPED: u32 = 1 << 20;
-    /// The flow lives in the table of translated flows by now; this entry is a leftover.
+    /// Its host has its share of the history: the entry stays among the half-open ones.
+    pub const STAYS: u32 = 1 << 21;
+    /// The flow's entry is in another table by now; this one is a leftover. In the history it still tells of the incarnation
+    /// before.
     pub const MOVED: u32 = 1 << 30;
     /// A CPU is deciding on a SYN of this flow.
     pub const CLAIMED: u32 = 1 << 31;

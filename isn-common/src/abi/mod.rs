@@ -12,7 +12,7 @@ pub mod settings;
 use crate::counter::Counter;
 
 /// Version of all layouts in this module. User space refuses pinned maps of another one.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// The counters of one CPU, indexed by [`Counter::index`].
 #[derive(Clone, Copy)]
@@ -25,6 +25,10 @@ pub mod maps {
     pub const TRANSLATED_V4: &str = "TRANSLATED_V4";
     /// Translated IPv6 flows: hash, [`crate::flow::Key6`] to [`super::flow::Record`].
     pub const TRANSLATED_V6: &str = "TRANSLATED_V6";
+    /// IPv4 flows whose handshake is not complete: LRU hash, [`crate::flow::Key4`] to [`super::flow::Record`].
+    pub const HALF_OPEN_V4: &str = "HALF_OPEN_V4";
+    /// IPv6 flows whose handshake is not complete: LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
+    pub const HALF_OPEN_V6: &str = "HALF_OPEN_V6";
     /// IPv4 flows with offset 0: LRU hash, [`crate::flow::Key4`] to [`super::flow::Record`].
     pub const HISTORY_V4: &str = "HISTORY_V4";
     /// IPv6 flows with offset 0: LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
@@ -43,13 +47,32 @@ pub mod maps {
     pub const SETTINGS: &str = "SETTINGS";
     /// One [`super::Counters`] a CPU.
     pub const COUNTERS: &str = "COUNTERS";
-    /// Flows that user space has removed after their time: array of `u64`, written by user space
-    /// alone, indexed by [`SWEPT_TRANSLATED`] and [`SWEPT_HISTORY`].
+    /// How many flows are in the tables of translated ones: array of `u64`, [`LOAD_V4`] and [`LOAD_V6`].
+    pub const LOAD: &str = "LOAD";
+    /// Index of IPv4 in [`LOAD`].
+    pub const LOAD_V4: u32 = 0;
+    /// Index of IPv6 in [`LOAD`].
+    pub const LOAD_V6: u32 = 1;
+    /// How many translated flows a host has: hash, 4 octets of address to `u64`.
+    pub const HOSTS_V4: &str = "HOSTS_V4";
+    /// How many translated flows a host has: hash, 16 octets of address to `u64`.
+    pub const HOSTS_V6: &str = "HOSTS_V6";
+    /// What hosts have put into the tables lately: array of [`SHARES_LENGTH`] words, see [`crate::room`].
+    pub const SHARES: &str = "SHARES";
+    /// Length of [`SHARES`]: one half for half-open flows, the other for the history.
+    pub const SHARES_LENGTH: u32 = 4096;
+    /// Acknowledgments that may be going round in circles: array of [`STORMS_LENGTH`] pairs of words, see [`crate::storm`].
+    pub const STORMS: &str = "STORMS";
+    /// Length of [`STORMS`].
+    pub const STORMS_LENGTH: u32 = 4096;
+    /// Flows removed after their time: array of `u64`, indexed by [`SWEPT_TRANSLATED`] and the others.
     pub const SWEPT: &str = "SWEPT";
     /// Index of translated flows in [`SWEPT`].
     pub const SWEPT_TRANSLATED: u32 = 0;
     /// Index of flows with offset 0 in [`SWEPT`].
     pub const SWEPT_HISTORY: u32 = 1;
+    /// Index of half-open flows in [`SWEPT`].
+    pub const SWEPT_HALF_OPEN: u32 = 2;
 }
 
 /// Names of the programs: hook type and direction seen from the host.
@@ -62,6 +85,8 @@ pub mod programs {
     pub const TC_OUT: &str = "isn_tc_out";
     /// TC, packets from peers to hosts.
     pub const TC_IN: &str = "isn_tc_in";
+    /// TC, attached nowhere: user space runs it over keys of flows that may go, or records that are to come (see [`crate::upkeep`]).
+    pub const UPKEEP: &str = "isn_upkeep";
 }
 
 #[cfg(feature = "user")]

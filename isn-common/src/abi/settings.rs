@@ -1,7 +1,7 @@
 //! The settings of an instance, one value in an array map.
 
 use super::ABI_VERSION;
-use crate::siphash::Key;
+use crate::{siphash::Key, tick::Tick};
 
 /// What the data plane needs to know besides the policy. Read once a SYN.
 #[derive(Clone, Copy)]
@@ -19,9 +19,29 @@ pub struct Settings {
     pub network_namespace: u64,
     /// Key of the jumps, drawn once for the life of the instance.
     pub secret: Key,
+    /// How much the tables take, and for how long.
+    pub limits: Limits,
 }
 
-const _: () = assert!(size_of::<Settings>() == 40 && align_of::<Settings>() == 8);
+/// How much the tables of flows take, and for how long. Every number counts for each address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Limits {
+    /// Flows with an offset whose handshake is complete (S16).
+    pub max_flows: u32,
+    /// First SYNs that one host may put among the half-open flows in [`Limits::HALF_OPEN_WINDOW`].
+    pub half_open_share: u32,
+    /// Finished handshakes that one host may put into the history within one history horizon.
+    pub history_share: u32,
+    /// Ticks of silence after which a translated flow that is open counts as dead.
+    pub idle: u32,
+    /// Ticks of silence after which a translated flow of which one end is closed counts as dead.
+    pub closing: u32,
+    /// 0.
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<Settings>() == 64 && align_of::<Settings>() == 8);
 
 /// What becomes of a connection that needs an offset when no room is left for it (S18).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +50,26 @@ pub enum OnFull {
     Pass,
     /// Its SYN is dropped.
     Drop,
+}
+
+impl Limits {
+    /// Default silence of an open connection: old applications say nothing for days, and a device that nobody watches may
+    /// be left alone over a holiday. Two weeks.
+    pub const DEFAULT_IDLE_SECONDS: u32 = 14 * 86_400;
+    /// Default silence of a connection of which one end is closed: a day.
+    pub const DEFAULT_CLOSING_SECONDS: u32 = 86_400;
+    /// Time over which half-open flows of a host are counted: longer than any round trip.
+    pub const HALF_OPEN_WINDOW: u32 = Tick::in_seconds(8);
+
+    /// The defaults; no host has a share that it could use up.
+    pub const DEFAULT: Self = Self {
+        max_flows: 65_536,
+        half_open_share: u32::MAX,
+        history_share: u32::MAX,
+        idle: Tick::in_seconds(Self::DEFAULT_IDLE_SECONDS),
+        closing: Tick::in_seconds(Self::DEFAULT_CLOSING_SECONDS),
+        padding: 0,
+    };
 }
 
 impl Settings {
@@ -49,6 +89,7 @@ impl Settings {
             draining: 0,
             network_namespace,
             secret,
+            limits: Limits::DEFAULT,
         }
     }
 

@@ -9,6 +9,8 @@ use crate::{
 };
 
 const LONGEST_HISTORY: i64 = 7 * 24 * 3_600;
+/// A year: the data plane's clock tells apart nine.
+const LONGEST_SILENCE: i64 = 365 * 24 * 3_600;
 const LARGEST_TABLE: i64 = 16_777_216;
 
 /// Arguments of `attach` and `run`. Without any, what is attached is adopted as it is.
@@ -41,9 +43,18 @@ pub struct AttachArgs {
     /// Room for translated flows, of each address family [default: 65536]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
     max_flows: Option<u32>,
+    /// Room for handshakes that are not complete, of each address family [default: 65536]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
+    max_half_open: Option<u32>,
     /// Room for other flows that are remembered, of each address family [default: 262144]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST_TABLE))]
     max_history: Option<u32>,
+    /// Seconds of silence after which a translated connection counts as dead [default: 1209600, two weeks]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_SILENCE))]
+    idle: Option<u32>,
+    /// The same for one of which one end is closed [default: 86400, a day]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_SILENCE))]
+    closing: Option<u32>,
     /// What becomes of a connection that needs an offset when there is no room [default: pass]
     #[arg(long, value_name = "ACTION")]
     on_full: Option<OnFullArg>,
@@ -97,7 +108,10 @@ impl AttachArgs {
             tc_flavour: self.tc_flavour,
             history: self.history,
             max_flows: self.max_flows,
+            max_half_open: self.max_half_open,
             max_history: self.max_history,
+            idle: self.idle,
+            closing: self.closing,
             on_full: self.on_full.map(|action| match action {
                 OnFullArg::Pass => OnFull::Pass,
                 OnFullArg::Drop => OnFull::Drop,

@@ -4,7 +4,6 @@
 mod interval;
 mod log;
 mod readable;
-mod sweep;
 mod watch;
 
 use std::time::Duration;
@@ -16,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    dataplane::{self, Instance, Lock},
+    dataplane::{self, Instance, Lock, Pins, Upkeep},
     failure::{Explain as _, Failure},
     settings::Place,
 };
@@ -51,6 +50,7 @@ pub fn stay(
 struct Daemon {
     place: Place,
     instance: Instance,
+    upkeep: Upkeep,
     interval: Duration,
     links: watch::Links,
     pins: watch::Pinned,
@@ -72,6 +72,7 @@ impl Daemon {
         let catch = |kind| signal(kind).explain(what, "see `ulimit -a`");
         Ok(Self {
             place: place.clone(),
+            upkeep: Upkeep::load(&Pins::new(place))?,
             interval: interval::between_sweeps(instance.settings.history),
             links: watch::Links::open()?,
             pins: watch::Pinned::open(place)?,
@@ -106,15 +107,18 @@ impl Daemon {
 
     /// A sweep that fails is tried again after the interval: nothing depends on its being on time.
     fn sweep(&mut self) {
-        match sweep::sweep(&mut self.instance.maps) {
-            Ok(swept) => {
-                self.interval = interval::between_sweeps(swept.history_ticks);
-                tracing::debug!(
-                    "swept {} translated flows and {} others",
-                    swept.translated,
-                    swept.history
-                );
-            }
+        let maps = &self.instance.maps;
+        let swept = maps.settings().and_then(|settings| {
+            self.interval = interval::between_sweeps(settings.history);
+            self.upkeep.sweep(maps)
+        });
+        match swept {
+            Ok(swept) => tracing::debug!(
+                "swept {} translated flows, {} half-open ones, {} of the history",
+                swept.translated,
+                swept.half_open,
+                swept.history
+            ),
             Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
         }
     }

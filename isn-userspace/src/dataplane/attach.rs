@@ -117,10 +117,7 @@ impl Change<'_> {
             existing::draw_secret,
         )?;
         self.warn_of(existing.is_some(), &policy);
-        let capacities = Capacities {
-            flows: self.request.max_flows,
-            history: self.request.max_history,
-        };
+        let capacities = Capacities::wanted(self.request);
         let verbose = self.request.verbose;
         let mut programs = Programs::prepare(self.pins, capacities, verbose, undo)?;
         if let Some(before) = existing {

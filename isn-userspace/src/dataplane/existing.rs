@@ -10,6 +10,7 @@ use super::{
     maps::{self, Maps},
     namespace,
     pins::{Pins, absent_is_fine},
+    programs::Capacities,
 };
 use crate::{
     failure::{Explain as _, Failure},
@@ -88,6 +89,11 @@ fn check_capacity(maps: &Maps, request: &Request) -> Result<(), Failure> {
             maps.translated_v4.capacity(),
         ),
         (
+            "--max-half-open",
+            request.max_half_open,
+            maps.half_open_v4.capacity(),
+        ),
+        (
             "--max-history",
             request.max_history,
             maps.history_v4.capacity(),
@@ -135,8 +141,17 @@ pub fn wanted_settings(
         before
     } else {
         let history = Tick::in_seconds(Settings::DEFAULT_HISTORY_SECONDS);
-        Settings::new(history, OnFull::Pass, namespace, secret()?)
+        let mut settings = Settings::new(history, OnFull::Pass, namespace, secret()?);
+        settings.limits = Capacities::wanted(request).limits(settings.limits);
+        settings
     };
+    let mut limits = settings.limits;
+    if let Some(seconds) = request.idle {
+        limits.idle = Tick::in_seconds(seconds);
+    }
+    if let Some(seconds) = request.closing {
+        limits.closing = Tick::in_seconds(seconds);
+    }
     if let Some(seconds) = request.history {
         settings.history = Tick::in_seconds(seconds);
     }
@@ -147,6 +162,7 @@ pub fn wanted_settings(
         settings.network_namespace,
         settings.secret,
     );
+    settings.limits = limits;
     Ok(settings)
 }
 

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use isn_common::{
     abi::flow::{Control, Record},
+    expiry::Place,
     flow::{Key4, Key6, Vlan},
 };
 
-use super::{instance::Instance, lifetime, lifetime::Life};
+use super::{Table, instance::Instance, lifetime, lifetime::Life};
 use crate::failure::Failure;
 
 /// A flow as it was when it was read.
@@ -45,33 +46,38 @@ impl Instance {
         let mut flows: Vec<Flow> = Vec::new();
         for (v4, v6) in [
             (&maps.translated_v4, &maps.translated_v6),
+            (&maps.half_open_v4, &maps.half_open_v6),
             (&maps.history_v4, &maps.history_v6),
         ] {
             flows.extend(v4.flows()?.iter().map(Flow::v4));
             flows.extend(v6.flows()?.iter().map(Flow::v6));
         }
-        // What has moved into the table of translated flows is there already.
-        flows.retain(|flow| !flow.record.control().has(Control::MOVED));
         Ok(flows)
     }
 
     /// Counts the flows that have an offset.
     pub fn translated(&self) -> Result<Translated, Failure> {
         let maps = &self.maps;
-        let v4 = maps
-            .translated_v4
-            .flows()?
-            .into_iter()
-            .map(|(_, record)| record);
-        let v6 = maps
-            .translated_v6
-            .flows()?
-            .into_iter()
-            .map(|(_, record)| record);
-        let (now, history) = (super::now(), self.settings.history);
         let mut count = Translated::default();
-        for record in v4.chain(v6) {
-            match lifetime::life(&record, now, history) {
+        self.count_in(Place::Translated, &maps.translated_v4, &mut count)?;
+        self.count_in(Place::Translated, &maps.translated_v6, &mut count)?;
+        self.count_in(Place::HalfOpen, &maps.half_open_v4, &mut count)?;
+        self.count_in(Place::HalfOpen, &maps.half_open_v6, &mut count)?;
+        Ok(count)
+    }
+
+    fn count_in<K: aya::Pod>(
+        &self,
+        place: Place,
+        table: &Table<K>,
+        count: &mut Translated,
+    ) -> Result<(), Failure> {
+        let now = super::now();
+        table.for_each(|_, record| {
+            if record.control().has(Control::MOVED) {
+                return Ok(());
+            }
+            match lifetime::life(place, record, &self.settings, now) {
                 Life::Live => count.live += 1,
                 Life::JustClosed => {
                     count.closed += 1;
@@ -80,8 +86,8 @@ impl Instance {
                 Life::Closed => count.closed += 1,
                 Life::Over => {}
             }
-        }
-        Ok(count)
+            Ok(())
+        })
     }
 }
 

@@ -1,7 +1,11 @@
-//! When a flow still lives, and when its entry may go. Pure.
+//! Whether a flow still lives. Pure; when its entry may go, `isn_common::expiry` says.
 
 use isn_common::{
-    abi::flow::{Phase, Record},
+    abi::{
+        flow::{Phase, Record},
+        settings::Settings,
+    },
+    expiry::{self, Place},
     tick::Tick,
 };
 
@@ -21,10 +25,10 @@ pub enum Life {
 /// Ticks within which the last segments of a connection that has ended arrive: two seconds.
 const LAST_SEGMENTS: u32 = Tick::in_seconds(2);
 
-/// What detaching would do to a flow in the table of translated flows.
+/// What detaching would do to a flow in one of the tables.
 #[must_use]
-pub fn life(record: &Record, now: Tick, history: u32) -> Life {
-    if record.translation().is_none() || may_be_swept(record, now, history) {
+pub fn life(place: Place, record: &Record, settings: &Settings, now: Tick) -> Life {
+    if record.translation().is_none() || expiry::is_over(place, record, settings, now) {
         return Life::Over;
     }
     match record.control().phase() {
@@ -34,115 +38,55 @@ pub fn life(record: &Record, now: Tick, history: u32) -> Life {
     }
 }
 
-/// Whether an entry of the table of translated flows may be removed: after twice the history, and
-/// never while its offset is in use (S16).
-#[must_use]
-pub fn may_be_swept(record: &Record, now: Tick, history: u32) -> bool {
-    let in_use = matches!(
-        record.control().phase(),
-        Phase::Established | Phase::Closing
-    ) && !record.translation().is_none();
-    !in_use && now.since(record.last_seen()) >= history.saturating_mul(2)
-}
-
-/// Whether an entry of the table of history is forgotten (S8).
-#[must_use]
-pub fn is_forgotten(record: &Record, now: Tick, history: u32) -> bool {
-    now.since(record.last_seen()) >= history
-}
-
 #[cfg(test)]
 mod tests {
-    use isn_common::abi::flow::{Control, pack};
+    use isn_common::{
+        abi::{
+            flow::{Control, pack},
+            settings::OnFull,
+        },
+        siphash::Key,
+    };
 
     use super::*;
 
     const HISTORY: u32 = 100;
-    const NOW: Tick = Tick(10_000);
-
-    const ESTABLISHED: u32 = Control::HOST_SYN | Control::ANSWERED | Control::PEER_SEEN;
-    const CLOSING: u32 = ESTABLISHED | Control::HOST_FIN;
-    const CLOSED: u32 = CLOSING | Control::PEER_FIN;
+    const NOW: Tick = Tick(100_000_000);
     const HALF_OPEN: u32 = Control::HOST_SYN;
-    const OPENING: u32 = 0;
+    const ESTABLISHED: u32 = HALF_OPEN | Control::ANSWERED | Control::PEER_SEEN;
+    const CLOSED: u32 = ESTABLISHED | Control::HOST_FIN | Control::PEER_FIN;
 
-    fn flow(control: u32, offset: u32, idle: u32) -> Record {
-        Record {
+    fn lives(place: Place, control: u32, offset: u32, idle: u32) -> Life {
+        let record = Record {
             identity: pack(offset, 7),
-            sent: pack(0, 0),
-            received: 0,
-            stamps: 0,
             life: pack(control, NOW.0 - idle),
+            ..Record::EMPTY
+        };
+        let settings = Settings::new(HISTORY, OnFull::Pass, 0, Key([0, 0]));
+        life(place, &record, &settings, NOW)
+    }
+
+    #[test]
+    fn an_open_connection_lives_however_long_it_is_silent_until_nobody_can_be_there() {
+        for idle in [0, 2 * HISTORY, Tick::in_seconds(86_400)] {
+            assert_eq!(lives(Place::Translated, ESTABLISHED, 5, idle), Life::Live);
         }
+        let long = Tick::in_seconds(15 * 86_400).min(NOW.0);
+        assert_eq!(lives(Place::Translated, ESTABLISHED, 5, long), Life::Over);
     }
 
     #[test]
-    fn a_flow_that_uses_its_offset_is_never_swept() {
-        for control in [ESTABLISHED, CLOSING] {
-            for idle in [0, 2 * HISTORY, 9_999] {
-                let record = flow(control, 5, idle);
-                assert!(!may_be_swept(&record, NOW, HISTORY), "{control:#x} {idle}");
-                assert_eq!(life(&record, NOW, HISTORY), Life::Live);
-            }
-        }
-    }
-
-    #[test]
-    fn a_timestamp_offset_alone_is_a_translation_too() {
-        let mut record = flow(ESTABLISHED, 0, 9_999);
-        record.stamps = pack(5, 7);
-        assert!(!may_be_swept(&record, NOW, HISTORY));
-        assert_eq!(life(&record, NOW, HISTORY), Life::Live);
-    }
-
-    #[test]
-    fn what_is_over_or_never_came_up_goes_after_twice_the_history() {
-        for control in [CLOSED, HALF_OPEN, OPENING] {
-            assert!(!may_be_swept(
-                &flow(control, 5, 2 * HISTORY - 1),
-                NOW,
-                HISTORY
-            ));
-            assert!(may_be_swept(&flow(control, 5, 2 * HISTORY), NOW, HISTORY));
-        }
-    }
-
-    #[test]
-    fn without_an_offset_an_open_flow_goes_too() {
-        assert!(may_be_swept(
-            &flow(ESTABLISHED, 0, 2 * HISTORY),
-            NOW,
-            HISTORY
-        ));
-        assert_eq!(life(&flow(ESTABLISHED, 0, 0), NOW, HISTORY), Life::Over);
+    fn a_handshake_with_an_offset_lives_too() {
+        assert_eq!(lives(Place::HalfOpen, HALF_OPEN, 5, 0), Life::Live);
+        assert_eq!(lives(Place::HalfOpen, HALF_OPEN, 5, HISTORY), Life::Over);
+        assert_eq!(lives(Place::HalfOpen, HALF_OPEN, 0, 0), Life::Over);
     }
 
     #[test]
     fn closed_flows_are_told_apart_from_live_ones() {
-        assert_eq!(life(&flow(HALF_OPEN, 5, 0), NOW, HISTORY), Life::Live);
-        assert_eq!(life(&flow(CLOSED, 5, 0), NOW, HISTORY), Life::JustClosed);
-        assert_eq!(
-            life(&flow(CLOSED, 5, LAST_SEGMENTS), NOW, HISTORY),
-            Life::Closed
-        );
-        assert_eq!(
-            life(&flow(CLOSED, 5, 2 * HISTORY), NOW, HISTORY),
-            Life::Over
-        );
-    }
-
-    #[test]
-    fn history_is_forgotten_at_its_horizon_whatever_the_state() {
-        for control in [ESTABLISHED, CLOSED, OPENING] {
-            assert!(!is_forgotten(&flow(control, 0, HISTORY - 1), NOW, HISTORY));
-            assert!(is_forgotten(&flow(control, 0, HISTORY), NOW, HISTORY));
-        }
-    }
-
-    #[test]
-    fn a_flow_seen_after_the_clock_was_read_is_young() {
-        let mut record = flow(CLOSED, 5, 0);
-        record.life = pack(CLOSED, NOW.0 + 1);
-        assert!(!may_be_swept(&record, NOW, HISTORY));
+        let closed = |idle| lives(Place::Translated, CLOSED, 5, idle);
+        assert_eq!(closed(0), Life::JustClosed);
+        assert_eq!(closed(LAST_SEGMENTS), Life::Closed);
+        assert_eq!(closed(2 * HISTORY), Life::Over);
     }
 }

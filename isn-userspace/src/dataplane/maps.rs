@@ -17,10 +17,12 @@ use crate::{
 };
 
 /// All maps in the order in which they are opened.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 18] = [
     names::SETTINGS,
     names::TRANSLATED_V4,
     names::TRANSLATED_V6,
+    names::HALF_OPEN_V4,
+    names::HALF_OPEN_V6,
     names::HISTORY_V4,
     names::HISTORY_V6,
     names::PREVIOUS_V4,
@@ -28,6 +30,11 @@ pub const ALL: [&str; 11] = [
     names::POLICY_V4,
     names::POLICY_V6,
     names::COUNTERS,
+    names::LOAD,
+    names::HOSTS_V4,
+    names::HOSTS_V6,
+    names::SHARES,
+    names::STORMS,
     names::SWEPT,
 ];
 
@@ -37,6 +44,10 @@ pub struct Maps {
     pub translated_v4: Table<Key4>,
     /// IPv6 flows that may have an offset.
     pub translated_v6: Table<Key6>,
+    /// IPv4 flows whose handshake is not complete.
+    pub half_open_v4: Table<Key4>,
+    /// IPv6 flows whose handshake is not complete.
+    pub half_open_v6: Table<Key6>,
     /// IPv4 flows with offset 0.
     pub history_v4: Table<Key4>,
     /// IPv6 flows with offset 0.
@@ -52,12 +63,20 @@ impl Maps {
     /// Opens the pinned maps of an instance; refuses those of another layout.
     pub fn open(pins: &Pins) -> Result<Self, Failure> {
         let settings = open::<Array<MapData, Settings>>(pins, names::SETTINGS)?;
+        // The map has more places: for handshakes that were admitted before it was full.
+        let most = settings
+            .get(&0, 0)
+            .explain("cannot read the settings", AS_ROOT)?
+            .limits
+            .max_flows;
         let maps = Self {
             settings,
-            translated_v4: table(pins, names::TRANSLATED_V4)?,
-            translated_v6: table(pins, names::TRANSLATED_V6)?,
-            history_v4: table(pins, names::HISTORY_V4)?,
-            history_v6: table(pins, names::HISTORY_V6)?,
+            translated_v4: table(pins, names::TRANSLATED_V4, Some(most))?,
+            translated_v6: table(pins, names::TRANSLATED_V6, Some(most))?,
+            half_open_v4: table(pins, names::HALF_OPEN_V4, None)?,
+            half_open_v6: table(pins, names::HALF_OPEN_V6, None)?,
+            history_v4: table(pins, names::HISTORY_V4, None)?,
+            history_v6: table(pins, names::HISTORY_V6, None)?,
             policy_v4: open(pins, names::POLICY_V4)?,
             policy_v6: open(pins, names::POLICY_V6)?,
             counters: open(pins, names::COUNTERS)?,
@@ -158,19 +177,11 @@ impl Maps {
         Ok(sums)
     }
 
-    /// Flows removed after their time: [`names::SWEPT_TRANSLATED`] or [`names::SWEPT_HISTORY`].
+    /// Flows removed after their time: [`names::SWEPT_TRANSLATED`] and the others.
     pub fn swept(&self, which: u32) -> Result<u64, Failure> {
         self.swept
             .get(&which, 0)
             .explain("cannot read the count of removed flows", AS_ROOT)
-    }
-
-    /// Adds to the flows removed after their time. Only the holder of the lock on `links/` does.
-    pub fn add_swept(&mut self, which: u32, removed: u64) -> Result<(), Failure> {
-        let sum = self.swept(which)?.wrapping_add(removed);
-        self.swept
-            .set(which, sum, 0)
-            .explain("cannot write the count of removed flows", AS_ROOT)
     }
 }
 
@@ -229,12 +240,19 @@ fn open<T: TryFrom<Map, Error = MapError>>(pins: &Pins, name: &str) -> Result<T,
     T::try_from(map).map_err(|error| other_version(format!("{name}: {error}")))
 }
 
-fn table<K: aya::Pod>(pins: &Pins, name: &'static str) -> Result<Table<K>, Failure> {
+fn table<K: aya::Pod>(
+    pins: &Pins,
+    name: &'static str,
+    capacity: Option<u32>,
+) -> Result<Table<K>, Failure> {
     let map: HashMap<MapData, K, Record> = open(pins, name)?;
-    let info = MapData::from_pin(pins.map(name))
-        .and_then(|data| data.info())
-        .explain(format!("cannot inspect {name}"), AS_ROOT)?;
-    Ok(Table::new(name, map, info.max_entries()))
+    let inspected = || -> Result<_, MapError> {
+        let data = MapData::from_pin(pins.map(name))?;
+        let places = data.info()?.max_entries();
+        Ok((data, places))
+    };
+    let (data, places) = inspected().explain(format!("cannot inspect {name}"), AS_ROOT)?;
+    Ok(Table::new(name, map, data, capacity.unwrap_or(places)))
 }
 
 #[cfg(test)]

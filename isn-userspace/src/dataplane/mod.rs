@@ -2,6 +2,7 @@
 
 mod attach;
 mod attacher;
+mod batch;
 mod bpffs;
 mod clock;
 mod clsact;
@@ -28,6 +29,7 @@ mod status;
 mod table;
 mod target;
 mod undo;
+mod upkeep;
 
 pub use attach::{Attached, attach};
 pub use clock::now;
@@ -35,13 +37,13 @@ pub use detach::{Leaving, force};
 pub use flows::{Flow, Translated};
 pub use hook::Hook;
 pub use instance::Instance;
-pub use lifetime::{is_forgotten, may_be_swept};
 pub use lock::Lock;
 pub use maps::Maps;
 pub use pins::Pins;
 pub use stats::{Stats, TableLoad};
 pub use status::{Attachment, Status, read as status, sits_on};
 pub use table::Table;
+pub use upkeep::{Swept, Upkeep};
 
 /// The BPF object: every program and map.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/isn-ebpf"));

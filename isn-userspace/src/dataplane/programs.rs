@@ -6,23 +6,73 @@ use aya::{
     programs::{Program, ProgramError, ProgramInfo, SchedClassifier, Xdp, loaded_programs},
 };
 use isn_common::{
-    abi::{maps as names, programs},
+    abi::{maps as names, programs, settings::Limits},
     flow::Direction,
 };
 
 use super::{OBJECT, maps, pins::Pins, undo::Undo};
-use crate::failure::{Explain as _, Failure};
+use crate::{
+    failure::{Explain as _, Failure},
+    settings::Request,
+};
 
 /// Lines of the verifier's log that are shown unless all are asked for.
 const LAST_LINES: usize = 6;
 
-/// How many flows the tables are to hold, where that was said.
-#[derive(Clone, Copy, Debug, Default)]
+/// How many flows of each family the tables are to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacities {
-    /// Translated flows of each family.
-    pub flows: Option<u32>,
-    /// Flows with offset 0 of each family.
-    pub history: Option<u32>,
+    /// Translated flows.
+    pub flows: u32,
+    /// Half-open flows.
+    pub half_open: u32,
+    /// Flows with offset 0 that are remembered.
+    pub history: u32,
+}
+
+impl Default for Capacities {
+    fn default() -> Self {
+        Self {
+            flows: 65_536,
+            half_open: 65_536,
+            history: 262_144,
+        }
+    }
+}
+
+impl Capacities {
+    /// Those that are asked for.
+    #[must_use]
+    pub fn wanted(request: &Request) -> Self {
+        let default = Self::default();
+        Self {
+            flows: request.max_flows.unwrap_or(default.flows),
+            half_open: request.max_half_open.unwrap_or(default.half_open),
+            history: request.max_history.unwrap_or(default.history),
+        }
+    }
+
+    /// Places in the table of translated flows: a handshake is admitted while it is not full, and finds a place although
+    /// others were faster.
+    const fn places(self) -> u32 {
+        let under_way = if self.half_open < self.flows {
+            self.half_open
+        } else {
+            self.flows
+        };
+        self.flows.saturating_add(under_way)
+    }
+
+    /// The largest part of a table that one host may use.
+    #[must_use]
+    pub fn limits(self, before: Limits) -> Limits {
+        Limits {
+            max_flows: self.flows,
+            half_open_share: (self.half_open / 4).max(1),
+            history_share: (self.history / 2).max(1),
+            ..before
+        }
+    }
 }
 
 /// The object, with its maps created or adopted, and the programs loaded so far.
@@ -59,15 +109,18 @@ impl Programs {
         let sized = [
             (
                 [names::TRANSLATED_V4, names::TRANSLATED_V6],
-                capacities.flows,
+                capacities.places(),
+            ),
+            ([names::HOSTS_V4, names::HOSTS_V6], capacities.places()),
+            (
+                [names::HALF_OPEN_V4, names::HALF_OPEN_V6],
+                capacities.half_open,
             ),
             ([names::HISTORY_V4, names::HISTORY_V6], capacities.history),
         ];
         for (tables, entries) in sized {
-            for (name, entries) in tables.into_iter().zip(std::iter::repeat(entries)) {
-                if let Some(entries) = entries {
-                    loader.map_max_entries(name, entries);
-                }
+            for name in tables {
+                loader.map_max_entries(name, entries);
             }
         }
         let ebpf = loader
@@ -99,6 +152,15 @@ impl Programs {
             Direction::Outbound => programs::TC_OUT,
             Direction::Inbound => programs::TC_IN,
         };
+        self.classifier(name)
+    }
+
+    /// The program for upkeep, loaded.
+    pub fn upkeep(&mut self) -> Result<&mut SchedClassifier, Failure> {
+        self.classifier(programs::UPKEEP)
+    }
+
+    fn classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, Failure> {
         let verbose = self.verbose;
         let program: &mut SchedClassifier = self.program(name)?;
         if program.fd().is_err() {
@@ -148,7 +210,7 @@ fn not_prepared(error: &EbpfError, pins: &Pins) -> Failure {
             format!("the kernel did not create {name}: {io_error}"),
             match io_error.raw_os_error() {
                 Some(nix::libc::ENOMEM | nix::libc::E2BIG) => {
-                    "ask for smaller tables with --max-flows and --max-history"
+                    "ask for smaller tables with --max-flows, --max-half-open and --max-history"
                 }
                 Some(nix::libc::EPERM) => "run it as root, or with CAP_BPF and CAP_NET_ADMIN",
                 _ => "see `dmesg`; the kernel must be Linux 6.1 or later",

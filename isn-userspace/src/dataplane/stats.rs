@@ -1,11 +1,11 @@
 //! Counters and how full the tables are.
 
 use isn_common::{
-    abi::maps::SWEPT_HISTORY,
+    abi::maps::{SWEPT_HALF_OPEN, SWEPT_HISTORY},
     counter::{Counter, Kind},
 };
 
-use super::{Table, instance::Instance};
+use super::instance::Instance;
 use crate::failure::Failure;
 
 /// How full a table is.
@@ -24,6 +24,8 @@ pub struct TableLoad {
 pub struct Stats {
     /// Counters of the data plane, indexed by [`Counter::index`].
     pub counters: [u64; Counter::COUNT],
+    /// Entries of handshakes, complete ones included, that made room for others before their time.
+    pub half_open_evicted: u64,
     /// Flows with offset 0 that made room for others before their time.
     pub history_evicted: u64,
     /// Tables of flows.
@@ -53,29 +55,35 @@ impl Instance {
         let maps = &self.maps;
         // What was swept is read first: a flow swept meanwhile then counts as still there, and the
         // number of evicted ones comes out too low for a moment, never too high for ever.
-        let swept = maps.swept(SWEPT_HISTORY)?;
-        let tables = vec![
-            load(&maps.translated_v4)?,
-            load(&maps.translated_v6)?,
-            load(&maps.history_v4)?,
-            load(&maps.history_v6)?,
-        ];
+        let swept = (maps.swept(SWEPT_HALF_OPEN)?, maps.swept(SWEPT_HISTORY)?);
+        let mut tables = Vec::new();
+        let mut entries = Vec::new();
+        let mut load = |name: &str, capacity, (all, flows): (usize, usize)| {
+            let name = name.to_ascii_lowercase();
+            tables.push(TableLoad {
+                name,
+                entries: flows,
+                capacity,
+            });
+            entries.push(all as u64);
+        };
+        for (v4, v6) in [
+            (&maps.translated_v4, &maps.translated_v6),
+            (&maps.half_open_v4, &maps.half_open_v6),
+            (&maps.history_v4, &maps.history_v6),
+        ] {
+            load(v4.name(), v4.capacity(), v4.count()?);
+            load(v6.name(), v6.capacity(), v6.count()?);
+        }
         let counters = maps.counters()?;
-        let remembered = tables[2].entries + tables[3].entries;
-        let inserted = counters[Counter::HistoryInserted.index()];
-        let gone = swept.saturating_add(remembered as u64);
+        let evicted = |inserted: Counter, there: u64, swept: u64| {
+            counters[inserted.index()].saturating_sub(there.saturating_add(swept))
+        };
         Ok(Stats {
+            half_open_evicted: evicted(Counter::HalfOpenInserted, entries[2] + entries[3], swept.0),
+            history_evicted: evicted(Counter::HistoryInserted, entries[4] + entries[5], swept.1),
             counters,
-            history_evicted: inserted.saturating_sub(gone),
             tables,
         })
     }
-}
-
-fn load<K: aya::Pod + Eq + std::hash::Hash>(table: &Table<K>) -> Result<TableLoad, Failure> {
-    Ok(TableLoad {
-        name: table.name().to_ascii_lowercase(),
-        entries: table.keys()?.len(),
-        capacity: table.capacity(),
-    })
 }

@@ -1,27 +1,36 @@
 //! A table of flows as user space sees it: while the data plane goes on changing it.
 
-use std::{collections::HashSet, hash::Hash};
+use std::os::fd::AsFd as _;
 
 use aya::{
     Pod,
     maps::{HashMap, MapData, MapError},
 };
-use isn_common::abi::flow::Record;
+use isn_common::abi::flow::{Control, Record};
 
+use super::batch::Batches;
 use crate::failure::{Explain as _, Failure};
 
 /// A hash map from flow keys to records.
 pub struct Table<K> {
     name: &'static str,
     map: HashMap<MapData, K, Record>,
+    data: MapData,
     capacity: u32,
 }
 
 impl<K: Pod> Table<K> {
-    pub(super) fn new(name: &'static str, map: HashMap<MapData, K, Record>, capacity: u32) -> Self {
+    /// Over a map that is open twice: as a table, and as it is.
+    pub(super) fn new(
+        name: &'static str,
+        map: HashMap<MapData, K, Record>,
+        data: MapData,
+        capacity: u32,
+    ) -> Self {
         Self {
             name,
             map,
+            data,
             capacity,
         }
     }
@@ -32,29 +41,31 @@ impl<K: Pod> Table<K> {
         self.name
     }
 
-    /// Most entries it can have.
+    /// Most flows it is to have.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.capacity
     }
-}
 
-impl<K: Pod + Eq + Hash> Table<K> {
-    /// The keys that are there now.
-    ///
-    /// The kernel walks the table from key to key and starts again when the key it stands on has
-    /// been removed meanwhile, so keys may come twice, and in a busy table for ever: each is taken
-    /// once, and the walk ends after twice the capacity.
-    pub fn keys(&self) -> Result<HashSet<K>, Failure> {
-        let most = (self.capacity as usize).saturating_mul(2);
-        let walk: Result<_, MapError> = self.map.keys().take(most).collect();
-        walk.explain(
-            format!("cannot read the table {}", self.name),
-            "run it as root",
-        )
+    /// Hands over every entry, leftovers too, as it is when its turn comes.
+    pub fn for_each(
+        &self,
+        mut handle: impl FnMut(&K, &Record) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut batches = Batches::of(self.data.fd().as_fd());
+        loop {
+            let batch = batches.next().explain(
+                format!("cannot read the table {}", self.name),
+                "run it as root",
+            )?;
+            let Some(batch) = batch else { return Ok(()) };
+            for (key, record) in batch {
+                handle(key, record)?;
+            }
+        }
     }
 
-    /// The record of a flow, or `None` if it is not there any more.
+    /// The record of a flow, or `None` if it is not there.
     pub fn get(&self, key: &K) -> Result<Option<Record>, Failure> {
         match self.map.get(key, 0) {
             Ok(record) => Ok(Some(record)),
@@ -66,19 +77,26 @@ impl<K: Pod + Eq + Hash> Table<K> {
         }
     }
 
-    /// Every flow that is there now.
+    /// Every flow that is there now. What was left behind when a flow moved to another table is none.
     pub fn flows(&self) -> Result<Vec<(K, Record)>, Failure> {
         let mut flows = Vec::new();
-        for key in self.keys()? {
-            if let Some(record) = self.get(&key)? {
-                flows.push((key, record));
+        self.for_each(|key, record| {
+            if !record.control().has(Control::MOVED) {
+                flows.push((*key, *record));
             }
-        }
+            Ok(())
+        })?;
         Ok(flows)
     }
 
-    /// Removes a flow; false if it was not there any more.
-    pub fn remove(&mut self, key: &K) -> bool {
-        self.map.remove(key).is_ok()
+    /// How many entries there are, and how many of them are flows.
+    pub fn count(&self) -> Result<(usize, usize), Failure> {
+        let (mut entries, mut flows) = (0, 0);
+        self.for_each(|_, record| {
+            entries += 1;
+            flows += usize::from(!record.control().has(Control::MOVED));
+            Ok(())
+        })?;
+        Ok((entries, flows))
     }
 }

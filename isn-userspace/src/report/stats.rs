@@ -45,6 +45,10 @@ struct TableLine {
 }
 
 const PACKETS_SEEN: (&str, &str) = ("packets_seen", "Packets that passed the programs.");
+const HALF_OPEN_EVICTED: (&str, &str) = (
+    "half_open_evicted",
+    "Entries of handshakes, complete ones included, forgotten before their time, for want of room: a flood, or raise --max-half-open.",
+);
 const HISTORY_EVICTED: (&str, &str) = (
     "history_evicted",
     "Flows forgotten before their time, for want of room: raise --max-history.",
@@ -110,6 +114,7 @@ fn counters(stats: &Stats) -> BTreeMap<&'static str, u64> {
         .map(|counter| (counter.name(), stats.get(*counter)));
     let made = [
         (PACKETS_SEEN.0, stats.packets_seen()),
+        (HALF_OPEN_EVICTED.0, stats.half_open_evicted),
         (HISTORY_EVICTED.0, stats.history_evicted),
     ];
     own.chain(made).collect()
@@ -151,7 +156,9 @@ impl Report for StatsReport {
         let own = Counter::ALL
             .iter()
             .map(|counter| (counter.name(), counter.help()));
-        let all: Vec<_> = own.chain([PACKETS_SEEN, HISTORY_EVICTED]).collect();
+        let all: Vec<_> = own
+            .chain([PACKETS_SEEN, HALF_OPEN_EVICTED, HISTORY_EVICTED])
+            .collect();
         for wanted in GROUPS {
             let of_group = all.iter().filter(|(name, _)| group(name) == wanted);
             let lines = of_group.filter_map(|counter| self.line(*counter));

@@ -97,8 +97,14 @@ pub struct Request {
     pub history: Option<u32>,
     /// Room for translated flows of each address family.
     pub max_flows: Option<u32>,
+    /// Room for half-open flows of each address family.
+    pub max_half_open: Option<u32>,
     /// Room for flows with offset 0 of each address family.
     pub max_history: Option<u32>,
+    /// Seconds of silence after which a translated connection counts as dead.
+    pub idle: Option<u32>,
+    /// The same for one of which one end is closed.
+    pub closing: Option<u32>,
     /// What to do when there is no room (S18).
     pub on_full: Option<OnFull>,
     /// Print the whole verifier log when a program is refused.

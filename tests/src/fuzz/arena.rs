@@ -18,6 +18,7 @@ use crate::{
 /// Room in the tables: few translated flows, so that they get full.
 pub(super) const ROOM: Room = Room {
     translated: 2,
+    half_open: 2048,
     history: 2048,
 };
 /// An episode is played again so often at most because the clock moved on.
@@ -101,8 +102,9 @@ impl Arena {
             if matches!(look, Look::InMemory(_)) {
                 return Ok(outcome);
             }
+            let storms = self.stage.storms();
             for kernel in &mut self.kernels {
-                kernel.clear()?;
+                kernel.clear(&storms)?;
             }
             if clock::now() == tick {
                 return Ok(outcome);

@@ -1,6 +1,9 @@
 //! One play of an episode: what every world is told, and how it is compared.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
+};
 
 use anyhow::{Error, Result, anyhow, bail, ensure};
 use isn_common::{
@@ -33,7 +36,7 @@ use crate::{
         FOR_TC, Stepped,
         given::{default_settings, policy},
         oracle::{Oracle, octets_apart},
-        state::{State, memory_state},
+        state::{State, memory_state, older},
     },
 };
 
@@ -63,8 +66,6 @@ impl Stage {
     pub fn new(tick: Tick) -> Self {
         let settings = default_settings();
         let memory = Memory::new(settings);
-        memory.translated_v4.limit(ROOM.translated as usize);
-        memory.translated_v6.limit(ROOM.translated as usize);
         memory.set_now(tick);
         Self {
             memory,
@@ -131,6 +132,7 @@ impl Stage {
         };
         let history = Tick::in_seconds(instance.history);
         self.settings = Settings::new(history, full, 0, self.settings.secret);
+        self.settings.limits.max_flows = ROOM.translated;
         self.settings.draining = u32::from(instance.draining);
         self.memory.set(self.settings);
         self.judge.set(instance);
@@ -169,7 +171,21 @@ impl Stage {
             );
         }
         before.aged(ticks).write_to_memory(&before, &self.memory);
+        for (index, cell) in self.memory.storms() {
+            let turns = cell.turns.load(Ordering::Relaxed);
+            let aged = older(turns, ticks);
+            cell.turns.store(aged, Ordering::Relaxed);
+            let words = [cell.acknowledgments.load(Ordering::Relaxed), aged];
+            for kernel in &mut *kernels {
+                kernel.put_storm(index, words)?;
+            }
+        }
         Ok(())
+    }
+
+    /// The cells of circling acknowledgments that the episode has used.
+    pub fn storms(&self) -> Vec<u32> {
+        self.memory.storms().map(|(index, _)| index).collect()
     }
 
     fn packet(&mut self, kernels: &mut [World], packet: &Packet) -> Result<()> {
@@ -275,10 +291,12 @@ fn note_key(keys: &mut State, frame: &Frame, direction: Direction) {
     };
     if let Ok((key, _)) = <[u8; 4] as Family>::locate(frame, link, direction) {
         keys.translated_v4.insert(key, Record::EMPTY);
+        keys.half_open_v4.insert(key, Record::EMPTY);
         keys.history_v4.insert(key, Record::EMPTY);
     }
     if let Ok((key, _)) = <[u8; 16] as Family>::locate(frame, link, direction) {
         keys.translated_v6.insert(key, Record::EMPTY);
+        keys.half_open_v6.insert(key, Record::EMPTY);
         keys.history_v6.insert(key, Record::EMPTY);
     }
 }

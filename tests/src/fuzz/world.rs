@@ -1,5 +1,7 @@
 //! One hook of the kernel as the fuzzer needs it: as little work for a packet as can be, and all tables at once.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result, ensure};
 use isn_common::{
     abi::{
@@ -114,9 +116,15 @@ impl World {
         Ok(added(&self.counters, &self.kernel.counters()?))
     }
 
-    /// Empties the tables, and counts from 0.
-    pub fn clear(&mut self) -> Result<()> {
-        self.take()?;
+    /// Empties the tables and these cells of circling acknowledgments, and counts from 0.
+    pub fn clear(&mut self, storms: &[u32]) -> Result<()> {
+        let state = self.take()?;
+        if !state.translated_v4.is_empty() || !state.translated_v6.is_empty() {
+            self.kernel.set_load(&HashMap::new(), &HashMap::new())?;
+        }
+        for index in storms {
+            self.put_storm(*index, [0; 2])?;
+        }
         self.counters = self.kernel.counters()?;
         Ok(())
     }
@@ -127,11 +135,18 @@ impl World {
         Ok(State {
             translated_v4: take_all(fd(maps::TRANSLATED_V4)?)?.into_iter().collect(),
             translated_v6: take_all(fd(maps::TRANSLATED_V6)?)?.into_iter().collect(),
+            half_open_v4: take_all(fd(maps::HALF_OPEN_V4)?)?.into_iter().collect(),
+            half_open_v6: take_all(fd(maps::HALF_OPEN_V6)?)?.into_iter().collect(),
             history_v4: take_all(fd(maps::HISTORY_V4)?)?.into_iter().collect(),
             history_v6: take_all(fd(maps::HISTORY_V6)?)?.into_iter().collect(),
             previous_v4: take_all(fd(maps::PREVIOUS_V4)?)?.into_iter().collect(),
             previous_v6: take_all(fd(maps::PREVIOUS_V6)?)?.into_iter().collect(),
         })
+    }
+
+    /// Writes a cell of circling acknowledgments.
+    pub fn put_storm(&mut self, index: u32, words: [u64; 2]) -> Result<()> {
+        self.kernel.put_storm(index, words)
     }
 
     /// Puts these flows into the tables.

@@ -1,7 +1,7 @@
 //! Which translation a SYN gets: what the rules demand, and the two numbers they leave free (S2, S5, RFC 7323 section 5).
 
 use super::{
-    flow::{Flow, Phase, Translation},
+    flow::{Flow, Phase, Table, Translation},
     guard::Mode,
     opening::{Case, Circumstances, Syn, is_jump},
     sequence::ahead,
@@ -73,7 +73,13 @@ impl Choice {
         let one_way = case != Case::Again && !flow.marks.peer_seen;
         choice.regressed = is_regressed(case, flow, syn).then_some(may && !one_way);
         choice.stamp = stamp(case, flow, syn, choice.regressed == Some(true));
-        if choice.is_translation() && !flow.placed && given.full {
+        // A handshake that was admitted has its place to come.
+        let has_room = match flow.table {
+            Table::Translated => true,
+            Table::HalfOpen => !flow.translation.is_none(),
+            Table::History => false,
+        };
+        if choice.is_translation() && !has_room && given.full {
             return Self {
                 no_room: true,
                 regressed: choice.regressed.map(|_| false),

@@ -28,6 +28,18 @@ pub struct Translation {
     pub stamp: u32,
 }
 
+/// The tables of flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Table {
+    /// Handshakes.
+    #[default]
+    HalfOpen,
+    /// Handshakes that were completed, without translation.
+    History,
+    /// Handshakes that were completed with a translation; whatever comes after stays there.
+    Translated,
+}
+
 /// Where an incarnation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -106,8 +118,8 @@ pub struct Flow {
     pub last_packet: Duration,
     /// The incarnation before, where its late segments can be told.
     pub previous: Option<Previous>,
-    /// Has a place in the table of translated flows, now and from then on.
-    pub placed: bool,
+    /// The table that it lies in.
+    pub table: Table,
 }
 
 impl Translation {

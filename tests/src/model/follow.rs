@@ -1,14 +1,15 @@
 //! Segments of known flows, and SYNs of the peer: noted, translated, and compared with what left (S9, S14, S15).
 
 use super::{
-    Flow, Judgement, Model, Outcome, Translation,
+    Direction, Flow, Judgement, Model, Outcome, Translation,
+    flow::Table,
     guard::{is_odd, mode_for},
     host,
     judge::{Judged, Sight, unmoved},
     judgement::Reasons,
     late, peer,
     segment::Segment,
-    translation,
+    storm, translation,
 };
 
 const LATE_UNMOVED: Reasons = &[
@@ -24,7 +25,7 @@ const PEER_ODD: Reasons = &["pass_odd_address", "pass_no_flow", "pass_not_guarde
 impl Model {
     pub(super) fn host_segment(&mut self, sight: &Sight, segment: &Segment) -> Judged {
         let Some(flow) = self.flows.get_mut(&segment.key) else {
-            return sight.unchanged(&["pass_no_flow"], "S15: an unknown flow passes");
+            return self.unknown(sight, segment, Direction::Outbound);
         };
         if host::is_closed_port(flow, segment) {
             let rule = "S9: a reset with number 0 that stands for none stays";
@@ -38,10 +39,12 @@ impl Model {
         }
         let stamp = segment.options(sight.frame).stamp();
         host::follow(flow, segment, stamp, sight.now);
+        let completed = complete(flow, segment, segment.flags.ack());
         let translation = flow.translation;
         let rule = "S9, S10: the host's number is translated, and nothing else changes";
-        let judged =
+        let mut judged =
             self.translated_out(sight, segment, translation, unmoved(translation), rule)?;
+        note_completed(&mut judged, completed);
         Ok(noting_signature(judged, sight, segment, translation))
     }
 
@@ -51,13 +54,14 @@ impl Model {
             return if opens && !segment.flags.ack() {
                 self.first_peer_syn(sight, segment)
             } else {
-                sight.unchanged(&["pass_no_flow"], "S15: an unknown flow passes")
+                self.unknown(sight, segment, Direction::Inbound)
             };
         };
         if opens {
             peer::note_syn(flow, segment, &segment.options(sight.frame), sight.now);
         }
         peer::follow(flow, segment, sight.now);
+        let completed = complete(flow, segment, flow.marks.passive);
         let translation = flow.translation;
         self.expect(sight);
         let done = translation::inbound(&mut self.expected, segment, translation);
@@ -65,6 +69,7 @@ impl Model {
         let unmoved = unmoved(translation);
         let mut judged = self.compared(sight, done.any, Outcome::TranslatedIn, unmoved, rule)?;
         judged.event("sack_edges_translated", done.edges);
+        note_completed(&mut judged, completed);
         let flags = segment.flags;
         if !flags.ack() || (flags.rst() && segment.acknowledgment == 0) {
             return Ok(judged);
@@ -88,8 +93,50 @@ impl Model {
         peer::follow(&mut flow, segment, sight.now);
         self.flows.insert(key, flow);
         let mut judged = sight.unchanged(NEW_ENTRY, rule)?;
-        judged.event("history_inserted", 1);
+        judged.event("half_open_inserted", 1);
         Ok(judged)
+    }
+
+    /// A segment of a flow of which nothing is known.
+    fn unknown(&mut self, sight: &Sight, segment: &Segment, direction: Direction) -> Judged {
+        let key = segment.key;
+        let guards = |port| mode_for(&self.given.guards, key.host, port).is_some();
+        if storm::is_pure(segment) {
+            let guarded = guards(key.peer_port) || guards(key.host_port);
+            let storm = self.storms.entry(key).or_default();
+            if storm.goes_on(direction, segment, sight.now) && guarded {
+                let rule = "acknowledgments that go round in circles are interrupted";
+                return sight.dropped("dropped_ack_storm", rule);
+            }
+        }
+        sight.unchanged(&["pass_no_flow"], "S15: an unknown flow passes")
+    }
+}
+
+/// Puts a flow whose handshake this segment has completed in its place; whether it did.
+fn complete(flow: &mut Flow, segment: &Segment, confirms: bool) -> bool {
+    let flags = segment.flags;
+    let done = flow.table == Table::HalfOpen
+        && flow.marks.host_syn
+        && flow.marks.answered
+        && confirms
+        && !flags.rst()
+        && !flags.syn_bit();
+    if done {
+        flow.table = if flow.translation.is_none() {
+            Table::History
+        } else {
+            Table::Translated
+        };
+    }
+    done
+}
+
+/// Counts a handshake that was completed. Whether a leftover made way in the history is not said.
+fn note_completed(judged: &mut Judgement, completed: bool) {
+    judged.event("promoted", completed.into());
+    if completed {
+        judged.open = &["history_inserted"];
     }
 }
 

@@ -23,6 +23,7 @@ mod peer;
 mod quote;
 mod segment;
 mod sequence;
+mod storm;
 mod syn;
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,11 @@ mod translation;
 
 use std::collections::HashMap;
 
-pub use flow::{Flow, Key, Marks, Phase, Previous, Translation};
+pub use flow::{Flow, Key, Marks, Phase, Previous, Table, Translation};
 pub use guard::{Guard, Mode, Prefix, Rule};
 pub use judgement::{Disagreement, Judgement, Outcome};
+
+use self::storm::Storm;
 
 /// Which way a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +66,8 @@ pub struct Given {
 pub struct Model {
     given: Given,
     flows: HashMap<Key, Flow>,
-    /// Flows with a place in the table of translated ones, IPv4 and IPv6.
-    placed: [usize; 2],
+    /// Acknowledgments that may be going round in circles.
+    storms: HashMap<Key, Storm>,
     /// What should leave for the packet at hand.
     expected: Vec<u8>,
 }
@@ -87,7 +90,7 @@ impl Model {
         Self {
             given,
             flows: HashMap::new(),
-            placed: [0; 2],
+            storms: HashMap::new(),
             expected: Vec::new(),
         }
     }
@@ -104,14 +107,16 @@ impl Model {
 
     /// Forgets a flow, as the sweeping of the tables does; whether it was known.
     pub fn forget(&mut self, key: &Key) -> bool {
-        let forgotten = self.flows.remove(key);
-        if forgotten.is_some_and(|flow| flow.placed) {
-            self.placed[family(key)] -= 1;
-        }
-        forgotten.is_some()
+        self.flows.remove(key).is_some()
     }
-}
 
-fn family(key: &Key) -> usize {
-    usize::from(key.host.is_ipv6())
+    /// Whether the table of translated flows takes no more of this host (S16, S18).
+    fn is_full(&self, key: &Key) -> bool {
+        let placed = |other: &&Key| self.flows[*other].table == Table::Translated;
+        let of_family = |other: &&Key| other.host.is_ipv4() == key.host.is_ipv4();
+        let all: Vec<_> = self.flows.keys().filter(of_family).filter(placed).collect();
+        let of_host = all.iter().filter(|other| other.host == key.host).count();
+        let free = self.given.room.saturating_sub(all.len());
+        free == 0 || of_host > 4 * free
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    flow::{Flow, Marks, Phase, Previous, Translation},
+    flow::{Flow, Marks, Phase, Previous, Table, Translation},
     guard::Mode,
     sequence::{ahead, later},
 };
@@ -146,7 +146,10 @@ pub fn incarnation(
         marks: marks(&before.marks, syn, syn.answers || again),
         last_packet: now,
         previous: previous(before, case, translation, now),
-        placed: before.placed || !translation.is_none(),
+        table: match before.table {
+            Table::History if !translation.is_none() => Table::HalfOpen,
+            table => table,
+        },
     };
     super::host::note_stamp(&mut flow, syn.stamp);
     flow

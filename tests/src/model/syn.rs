@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{
     Disagreement, Flow, Judgement, Key, Mode, Model,
     choice::Choice,
-    family,
     follow::noting_signature,
     guard::{is_odd, mode_for},
     judge::{Judged, Sight, unmoved},
@@ -40,13 +39,17 @@ impl Model {
             key.peer_port
         };
         let mode = mode_for(&self.given.guards, key.host, service_port);
+        if !self.flows.contains_key(&key) {
+            return self.first_syn(sight, key, &syn, mode);
+        }
+        let full = self.is_full(&key);
         let Some(flow) = self.flows.get_mut(&key) else {
             return self.first_syn(sight, key, &syn, mode);
         };
         let given = Circumstances {
             mode,
             draining: self.given.draining,
-            full: self.placed[family(&key)] >= self.given.room,
+            full,
             history: Duration::from_secs(self.given.history_seconds.into()),
             now: sight.now,
         };
@@ -88,7 +91,7 @@ impl Model {
         let flow = opening::incarnation(&before, syn, None, before.translation, sight.now);
         self.flows.insert(key, flow);
         judged = counted(judged, mode, "syn_safe");
-        judged.event("history_inserted", 1);
+        judged.event("half_open_inserted", 1);
         if syn.signed {
             judged.open = &["syn_safe", "bypass_tcp_auth"];
         }
@@ -119,15 +122,14 @@ impl Model {
             case => case,
         };
         let flow = opening::incarnation(&before, syn, Some(opens_as), translation, sight.now);
-        if flow.placed && !before.placed {
-            self.placed[family(&segment.key)] += 1;
-        }
         self.flows.insert(segment.key, flow);
         let unmoved = match case {
             Case::Unguarded => UNGUARDED_ANY_MORE,
             _ => unmoved(translation),
         };
-        let judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
+        let mut judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
+        // Whether a leftover made way is not said.
+        judged.open = &["half_open_inserted"];
         Ok(counted_opening(judged, given.mode, &choice))
     }
 }

@@ -48,8 +48,10 @@ pub struct Ran {
 /// Room in the tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// Translated flows of each family.
+    /// Translated flows of each family, as the settings must say too.
     pub translated: u32,
+    /// Half-open flows of each family.
+    pub half_open: u32,
     /// Flows with offset 0 of each family, and incarnations before those in the records.
     pub history: u32,
 }
@@ -58,6 +60,7 @@ impl Room {
     /// More than any test needs.
     pub const AMPLE: Self = Self {
         translated: 1024,
+        half_open: 8192,
         history: 8192,
     };
 }
@@ -78,8 +81,10 @@ impl Kernel {
     /// Loads the programs of one hook.
     pub fn load(hook: Hook, room: Room) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
-            .map_max_entries(maps::TRANSLATED_V4, room.translated)
-            .map_max_entries(maps::TRANSLATED_V6, room.translated)
+            .map_max_entries(maps::TRANSLATED_V4, room.translated + room.half_open)
+            .map_max_entries(maps::TRANSLATED_V6, room.translated + room.half_open)
+            .map_max_entries(maps::HALF_OPEN_V4, room.half_open)
+            .map_max_entries(maps::HALF_OPEN_V6, room.half_open)
             .map_max_entries(maps::HISTORY_V4, room.history)
             .map_max_entries(maps::HISTORY_V6, room.history)
             .map_max_entries(maps::PREVIOUS_V4, room.history)
@@ -233,6 +238,31 @@ impl Kernel {
         Ok(())
     }
 
+    /// Says how many flows are in the tables of translated ones, and whose they are, where they were put there past the programs.
+    pub fn set_load(
+        &mut self,
+        v4: &std::collections::HashMap<Key4, Record>,
+        v6: &std::collections::HashMap<Key6, Record>,
+    ) -> Result<()> {
+        let mut load: Array<_, u64> = self.map_mut(maps::LOAD)?.try_into()?;
+        load.set(maps::LOAD_V4, v4.len() as u64, 0)?;
+        load.set(maps::LOAD_V6, v6.len() as u64, 0)?;
+        held(
+            self.map_mut(maps::HOSTS_V4)?.try_into()?,
+            v4.keys().map(|key| key.host),
+        )?;
+        held(
+            self.map_mut(maps::HOSTS_V6)?.try_into()?,
+            v6.keys().map(|key| key.host),
+        )
+    }
+
+    /// Writes a cell of circling acknowledgments: those of both sides, and their turns.
+    pub fn put_storm(&mut self, index: u32, words: [u64; 2]) -> Result<()> {
+        let mut map: Array<_, [u64; 2]> = self.map_mut(maps::STORMS)?.try_into()?;
+        Ok(map.set(index, words, 0)?)
+    }
+
     /// All counters, summed over the CPUs.
     pub fn counters(&self) -> Result<Counters> {
         let map = self
@@ -274,6 +304,24 @@ impl Kernel {
             .map_mut(name)
             .with_context(|| format!("the object has no map {name}"))
     }
+}
+
+/// Counts hosts anew.
+fn held<A: aya::Pod + Eq + std::hash::Hash>(
+    mut map: HashMap<&mut MapData, A, u64>,
+    hosts: impl Iterator<Item = A>,
+) -> Result<()> {
+    for host in map.keys().collect::<Result<Vec<_>, _>>()? {
+        map.remove(&host)?;
+    }
+    let mut counts = std::collections::HashMap::new();
+    for host in hosts {
+        *counts.entry(host).or_insert(0u64) += 1;
+    }
+    for (host, count) in counts {
+        map.insert(host, count, 0)?;
+    }
+    Ok(())
 }
 
 const fn program(hook: Hook, direction: Direction) -> &'static str {

@@ -1,10 +1,14 @@
 //! One flow in a case: packets are sent on it, and each must leave as said.
 
-use std::{fmt::Write as _, panic::resume_unwind};
+use std::{collections::HashMap, fmt::Write as _, panic::resume_unwind};
 
 use isn_common::{
-    abi::{flow::Record, policy::Policy, settings::Settings},
-    flow::Direction,
+    abi::{
+        flow::{Control, Record},
+        policy::Policy,
+        settings::Settings,
+    },
+    flow::{Direction, Key4, Key6},
     host::Frame,
     verdict::{PassReason, Verdict},
 };
@@ -235,37 +239,41 @@ impl<'a> Flow<'a> {
             .unwrap_or_else(|error| self.fail(format!("{error:#}")));
     }
 
-    /// What is remembered of the flow: among the translated ones, else in history.
+    /// What is remembered of the flow, in the table that counts: the translated ones, the history, or the half-open ones.
     #[must_use]
     pub fn record(&self) -> Option<Record> {
-        self.translated_record().or_else(|| {
-            let state = self.worlds.state();
-            let v4 = self
-                .carrier
-                .key4()
-                .and_then(|key| state.history_v4.get(&key));
-            v4.or_else(|| {
-                self.carrier
-                    .key6()
-                    .and_then(|key| state.history_v6.get(&key))
+        let state = self.worlds.state();
+        let counts = |record: &Record| !record.control().has(Control::MOVED);
+        self.translated_record()
+            .or_else(|| {
+                self.in_tables(&state.history_v4, &state.history_v6)
+                    .filter(counts)
             })
-            .copied()
-        })
+            .or_else(|| {
+                self.in_tables(&state.half_open_v4, &state.half_open_v6)
+                    .filter(counts)
+            })
     }
 
-    /// What is remembered of the flow among the translated ones.
+    /// What is remembered of the flow if it has an offset or a place among the translated ones.
     #[must_use]
     pub fn translated_record(&self) -> Option<Record> {
         let state = self.worlds.state();
-        let v4 = self
-            .carrier
-            .key4()
-            .and_then(|key| state.translated_v4.get(&key));
-        v4.or_else(|| {
-            self.carrier
-                .key6()
-                .and_then(|key| state.translated_v6.get(&key))
-        })
-        .copied()
+        let under_way = |record: &Record| {
+            !record.control().has(Control::MOVED) && !record.translation().is_none()
+        };
+        self.in_tables(&state.translated_v4, &state.translated_v6)
+            .or_else(|| {
+                self.in_tables(&state.half_open_v4, &state.half_open_v6)
+                    .filter(under_way)
+            })
+    }
+
+    /// What lies under the flow's key in the table of its family.
+    fn in_tables(&self, v4: &HashMap<Key4, Record>, v6: &HashMap<Key6, Record>) -> Option<Record> {
+        let found = self.carrier.key4().and_then(|key| v4.get(&key));
+        found
+            .or_else(|| self.carrier.key6().and_then(|key| v6.get(&key)))
+            .copied()
     }
 }

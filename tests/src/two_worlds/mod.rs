@@ -95,19 +95,15 @@ impl Worlds {
     /// Everything as if just loaded: empty tables, default settings, the hosts' prefixes guarded.
     pub fn renew(&mut self) -> Result<()> {
         self.memory = Memory::new(default_settings());
-        self.memory
-            .translated_v4
-            .limit(self.room.translated as usize);
-        self.memory
-            .translated_v6
-            .limit(self.room.translated as usize);
         self.oracle = Oracle::default();
         for kernel in [&mut self.xdp, &mut self.tc] {
             kernel.unguard_all()?;
             State::default().write_to(kernel)?;
         }
         self.state = State::default();
-        self.set(default_settings())?;
+        let mut settings = default_settings();
+        settings.limits.max_flows = self.room.translated;
+        self.set(settings)?;
         self.guard_hosts(&everywhere(Mode::Monotonic))
     }
 

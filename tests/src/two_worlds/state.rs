@@ -19,13 +19,17 @@ use isn_common::{
 
 use crate::test_run::Kernel;
 
-/// The contents of the six tables.
+/// The contents of the eight tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Translated IPv4 flows.
     pub translated_v4: HashMap<Key4, Record>,
     /// Translated IPv6 flows.
     pub translated_v6: HashMap<Key6, Record>,
+    /// IPv4 flows whose handshake is not complete.
+    pub half_open_v4: HashMap<Key4, Record>,
+    /// IPv6 flows whose handshake is not complete.
+    pub half_open_v6: HashMap<Key6, Record>,
     /// IPv4 flows with offset 0.
     pub history_v4: HashMap<Key4, Record>,
     /// IPv6 flows with offset 0.
@@ -42,6 +46,8 @@ impl State {
         Ok(Self {
             translated_v4: read(&kernel.table4(maps::TRANSLATED_V4)?)?,
             translated_v6: read(&kernel.table6(maps::TRANSLATED_V6)?)?,
+            half_open_v4: read(&kernel.table4(maps::HALF_OPEN_V4)?)?,
+            half_open_v6: read(&kernel.table6(maps::HALF_OPEN_V6)?)?,
             history_v4: read(&kernel.table4(maps::HISTORY_V4)?)?,
             history_v6: read(&kernel.table6(maps::HISTORY_V6)?)?,
             previous_v4: read(&kernel.previous4()?)?,
@@ -59,6 +65,9 @@ impl State {
             &mut kernel.table6(maps::TRANSLATED_V6)?,
             &self.translated_v6,
         )?;
+        kernel.set_load(&self.translated_v4, &self.translated_v6)?;
+        write(&mut kernel.table4(maps::HALF_OPEN_V4)?, &self.half_open_v4)?;
+        write(&mut kernel.table6(maps::HALF_OPEN_V6)?, &self.half_open_v6)?;
         write(&mut kernel.table4(maps::HISTORY_V4)?, &self.history_v4)?;
         write(&mut kernel.table6(maps::HISTORY_V6)?, &self.history_v6)?;
         write(&mut kernel.previous4()?, &self.previous_v4)?;
@@ -76,6 +85,16 @@ impl State {
             &memory.translated_v6,
             &before.translated_v6,
             &self.translated_v6,
+        );
+        replace(
+            &memory.half_open_v4,
+            &before.half_open_v4,
+            &self.half_open_v4,
+        );
+        replace(
+            &memory.half_open_v6,
+            &before.half_open_v6,
+            &self.half_open_v6,
         );
         replace(&memory.history_v4, &before.history_v4, &self.history_v4);
         replace(&memory.history_v6, &before.history_v6, &self.history_v6);
@@ -112,6 +131,8 @@ impl State {
     pub fn len(&self) -> usize {
         self.translated_v4.len()
             + self.translated_v6.len()
+            + self.half_open_v4.len()
+            + self.half_open_v6.len()
             + self.history_v4.len()
             + self.history_v6.len()
             + self.previous_v4.len()
@@ -142,6 +163,20 @@ impl State {
             names,
             &mut text,
         );
+        compare(
+            &self.half_open_v4,
+            &other.half_open_v4,
+            parts,
+            names,
+            &mut text,
+        );
+        compare(
+            &self.half_open_v6,
+            &other.half_open_v6,
+            parts,
+            names,
+            &mut text,
+        );
         compare(&self.history_v4, &other.history_v4, parts, names, &mut text);
         compare(&self.history_v6, &other.history_v6, parts, names, &mut text);
         let before = |previous: &Previous| format!("before that: {previous:?}");
@@ -168,6 +203,8 @@ impl State {
         Self {
             translated_v4: changed(&self.translated_v4, &change),
             translated_v6: changed(&self.translated_v6, &change),
+            half_open_v4: changed(&self.half_open_v4, &change),
+            half_open_v6: changed(&self.half_open_v6, &change),
             history_v4: changed(&self.history_v4, &change),
             history_v6: changed(&self.history_v6, &change),
             previous_v4: self.previous_v4.clone(),
@@ -182,6 +219,8 @@ pub fn memory_state(memory: &Memory, other: &State) -> (State, usize) {
     let state = State {
         translated_v4: pick(&memory.translated_v4, &other.translated_v4),
         translated_v6: pick(&memory.translated_v6, &other.translated_v6),
+        half_open_v4: pick(&memory.half_open_v4, &other.half_open_v4),
+        half_open_v6: pick(&memory.half_open_v6, &other.half_open_v6),
         history_v4: pick(&memory.history_v4, &other.history_v4),
         history_v6: pick(&memory.history_v6, &other.history_v6),
         previous_v4: memory.previous_v4.borrow().clone(),
@@ -189,8 +228,9 @@ pub fn memory_state(memory: &Memory, other: &State) -> (State, usize) {
     };
     let translated = memory.translated_v4.len() + memory.translated_v6.len();
     let history = memory.history_v4.len() + memory.history_v6.len();
+    let half_open = memory.half_open_v4.len() + memory.half_open_v6.len();
     let previous = state.previous_v4.len() + state.previous_v6.len();
-    (state, translated + history + previous)
+    (state, translated + half_open + history + previous)
 }
 
 /// A record as its parts.
@@ -239,7 +279,8 @@ fn compare<K: Debug + Eq + Hash, V: PartialEq>(
 }
 
 /// Both words that hold a tick hold it in their upper half.
-const fn older(word: u64, ticks: u32) -> u64 {
+#[must_use]
+pub const fn older(word: u64, ticks: u32) -> u64 {
     let (low, tick) = unpack(word);
     pack(low, tick.wrapping_sub(ticks))
 }

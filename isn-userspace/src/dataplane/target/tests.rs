@@ -30,7 +30,10 @@ pub(crate) fn request(placed: &[(&str, Placement)]) -> Request {
         tc_flavour: None,
         history: None,
         max_flows: None,
+        max_half_open: None,
         max_history: None,
+        idle: None,
+        closing: None,
         on_full: None,
         verbose: false,
     }

@@ -14,6 +14,7 @@ fn stats() -> Stats {
     }];
     Stats {
         counters,
+        half_open_evicted: 0,
         history_evicted: 5,
         tables,
     }

@@ -13,14 +13,14 @@ use crate::{
 fn the_first_syn_passes_and_is_remembered() {
     let mut bench = Bench::new();
     let judged = bench.passes(&host_syn(0), "pass_offset_zero");
-    for event in ["syn_seen", "syn_safe", "history_inserted"] {
+    for event in ["syn_seen", "syn_safe", "half_open_inserted"] {
         assert_eq!(judged.expects(event), Some(1), "{event}");
     }
     assert_eq!(judged.expects("syn_rewritten"), Some(0));
     bench.assert_phase(Phase::HalfOpen);
     let again = bench.passes(&host_syn(0), "pass_offset_zero");
     assert_eq!(again.expects("syn_retransmit"), Some(1));
-    assert_eq!(again.expects("history_inserted"), Some(0));
+    assert_eq!(again.expects("half_open_inserted"), Some(0));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn simultaneous_open_8() {
 fn the_peer_opens() {
     let mut bench = Bench::new();
     let judged = bench.passes(&peer_syn(40).window_scale(7), "pass_no_flow");
-    assert_eq!(judged.expects("history_inserted"), Some(1));
+    assert_eq!(judged.expects("half_open_inserted"), Some(1));
     assert_eq!(judged.expects("syn_seen"), Some(0));
     bench.assert_phase(Phase::Opening);
     bench.passes(&host_syn_ack(70, 41).window_scale(2), "pass_offset_zero");
