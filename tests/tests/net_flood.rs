@@ -25,7 +25,6 @@ use isn_tests::{
         ground,
     },
     gateway::Isnguard,
-    process,
     server::established,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
@@ -44,7 +43,11 @@ const ROOM_TRANSLATED: u64 = 65_536;
 const TIMES: u64 = 5;
 /// Between two chunks on one connection.
 const PACE: Duration = Duration::from_secs(1);
-/// Ports that a host of newcomers uses at a time, twice each.
+/// Hosts of the crowd.
+const CROWDED: usize = 8;
+/// Hosts of each group of newcomers: each has less than the share of the memory that one host may use.
+const ARRIVING: usize = 8;
+/// Ends from which each group of newcomers comes while the floods come, twice each.
 const NEWCOMERS: u32 = 6000;
 /// How long a flood goes on, unless the environment says otherwise: then it is larger in proportion.
 const SECONDS: u64 = 6;
@@ -142,22 +145,6 @@ fn ensure_offsets_stay(
     Ok(())
 }
 
-/// The room asked of every table, as far as the binary has such tables.
-fn room(isnguard: &Isnguard) -> Result<Vec<String>> {
-    let help = process::run_to_end(isnguard.command("attach", &["--help"])?)?.stdout;
-    let options = [
-        ("--max-flows", ROOM_TRANSLATED),
-        ("--max-half-open", ROOM),
-        ("--max-history", ROOM),
-    ];
-    let known = options
-        .into_iter()
-        .filter(|(option, _)| help.contains(option));
-    Ok(known
-        .flat_map(|(option, room)| [option.to_owned(), room.to_string()])
-        .collect())
-}
-
 fn report(name: &str, outcome: &Outcome) {
     let new = &outcome.newcomers;
     println!("{name}: {}", outcome.crowd);
@@ -214,27 +201,37 @@ fn ensure_accounted(before: &Census, after: &Census, outcome: &Outcome, lost: u6
 fn unbroken(family: Family, hook: Hook) -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
     let _listeners = ground::prepare(&lab, family)?;
-    let hosts: Vec<IpAddr> = (10..20).map(|node| family.address(1, node)).collect();
+    let hosts: Vec<IpAddr> = (10..34).map(|node| family.address(1, node)).collect();
     add_hosts(&lab, &hosts)?;
     let mut isnguard = Isnguard::new(&lab.gateway)?;
-    let room = room(&isnguard)?;
-    let room: Vec<&str> = room.iter().map(String::as_str).collect();
+    let (many, few) = (ROOM_TRANSLATED.to_string(), ROOM.to_string());
+    let room = [
+        "--max-flows",
+        &many,
+        "--max-half-open",
+        &few,
+        "--max-history",
+        &few,
+    ];
     let daemon = isnguard.run(&Setup::new(Placement::Inside, hook).with(&room))?;
 
     let started = Instant::now();
     let server = peer::start(&lab.peer, Path::new(CROWD_PEER), family.peer(PEER_PORT))?;
-    let (some, few) = hosts.split_at(8);
-    let ends: Vec<_> = ends(some).take(CROWD).collect();
-    let mut crowd = Crowd::open(&lab, &ends, family.peer(PEER_PORT), (HIGH_ISN, LOW_ISN))?;
+    let (crowded, arriving) = hosts.split_at(CROWDED);
+    let some: Vec<_> = ends(crowded).take(CROWD).collect();
+    let mut crowd = Crowd::open(&lab, &some, family.peer(PEER_PORT), (HIGH_ISN, LOW_ISN))?;
     println!(
         "{CROWD} connections opened twice in {:.2?}",
         started.elapsed()
     );
     let before = offsets(&isnguard)?;
-    let mut newcomers = few
-        .iter()
+    let mut newcomers = arriving
+        .chunks(ARRIVING)
         .zip(PEER_PORT + 1..)
-        .map(|(host, port)| Newcomer::new(&lab, *host, family.peer(port)))
+        .map(|(hosts, port)| {
+            let enough = ends(hosts).take(3 * NEWCOMERS as usize).collect();
+            Newcomer::new(&lab, enough, family.peer(port))
+        })
         .collect::<Result<Vec<_>>>()?;
     let floods = Side::ALL
         .into_iter()

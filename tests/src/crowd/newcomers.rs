@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write as _},
-    net::{IpAddr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -21,13 +21,12 @@ const HIGH_ISN: u32 = 3_000_000_000;
 const LOW_ISN: u32 = 1_000_000_000;
 const OCTETS: usize = 1000;
 
-/// A host that keeps opening connections.
+/// Who keeps opening connections.
 #[derive(Debug)]
 pub struct Newcomer<'a> {
     lab: &'a Lab,
     server: Server,
-    host: IpAddr,
-    ports: std::ops::RangeInclusive<u16>,
+    ends: std::vec::IntoIter<SocketAddr>,
 }
 
 /// What became of the connections of newcomers.
@@ -71,26 +70,24 @@ impl Tally {
 }
 
 impl<'a> Newcomer<'a> {
-    /// One at `host`, whose connections go to a listener of its own at `peer`.
-    pub fn new(lab: &'a Lab, host: IpAddr, peer: SocketAddr) -> Result<Self> {
+    /// One whose connections come from `ends`, one after the other, and go to a listener of its own at `peer`.
+    pub fn new(lab: &'a Lab, ends: Vec<SocketAddr>, peer: SocketAddr) -> Result<Self> {
         Ok(Self {
             lab,
             server: Server::listen(&lab.peer, peer)?,
-            host,
-            ports: 20_000..=60_000,
+            ends: ends.into_iter(),
         })
     }
 
-    /// Opens two connections every `pace`, or as often as they come up, as long as `goes_on` says so. A port serves them both, and
-    /// never again.
+    /// Opens two connections every `pace`, or as often as they come up, as long as `goes_on` says so. Both begin at one end,
+    /// which serves never again.
     pub fn keep_coming(&mut self, pace: Duration, goes_on: impl Fn() -> bool) -> Result<Tally> {
         let mut tally = Tally::default();
         let mut next = Instant::now();
         while goes_on() {
             thread::sleep(next.saturating_duration_since(Instant::now()));
             next += pace;
-            let port = self.ports.next().context("no port is left")?;
-            let local = SocketAddr::new(self.host, port);
+            let local = self.ends.next().context("no port is left")?;
             let Some(()) = self.noted(local, HIGH_ISN, &mut tally) else {
                 continue;
             };

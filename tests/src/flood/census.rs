@@ -70,7 +70,7 @@ impl Census {
 }
 
 /// Counters of what becomes of a SYN; each SYN adds to one.
-const DECISIONS: [&str; 9] = [
+const DECISIONS: [&str; 8] = [
     Counter::SynSafe.name(),
     Counter::SynRewritten.name(),
     Counter::SynRetransmit.name(),
@@ -79,8 +79,6 @@ const DECISIONS: [&str; 9] = [
     Counter::BypassTcpAuth.name(),
     Counter::BypassOneWay.name(),
     Counter::TableFull.name(),
-    // Not every version has it.
-    "unfair",
 ];
 
 /// Counts as long as it lives.
