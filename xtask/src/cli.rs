@@ -25,6 +25,8 @@ pub enum Verb {
     Test(Test),
     /// Random packets through kernel, memory and model until they differ or Ctrl-C; needs root
     Fuzz(Fuzz),
+    /// What many flows cost: memory, sweeps, lookups; needs root
+    Bench(Bench),
     /// A host with a regressing ISN, without and with isnguard: about a minute, needs root
     Demo(Demo),
 }
@@ -95,6 +97,13 @@ pub struct Fuzz {
     /// Play this episode instead, and make it as short as it can be if it fails
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "packets", "minutes"])]
     pub replay: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// How many flows "many" are
+    #[arg(long, value_name = "N")]
+    pub flows: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +185,7 @@ mod tests {
             kind("xtask fuzz --replay f --seed 1"),
             ErrorKind::ArgumentConflict
         );
+        assert_eq!(kind("xtask bench --flows x"), ErrorKind::ValueValidation);
         assert_eq!(kind("xtask build extra"), ErrorKind::UnknownArgument);
         assert_eq!(kind("xtask polish"), ErrorKind::InvalidSubcommand);
     }
