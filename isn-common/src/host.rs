@@ -238,6 +238,15 @@ impl Memory {
         (0..).zip(&self.storms).filter(move |(_, cell)| used(cell))
     }
 
+    /// Indices of the cells of [`crate::room`] that are in use.
+    pub fn shares(&self) -> impl Iterator<Item = u32> {
+        let used = |cell: &AtomicU64| cell.load(Ordering::Relaxed) != 0;
+        (0..)
+            .zip(&self.shares)
+            .filter(move |(_, cell)| used(cell))
+            .map(|(index, _)| index)
+    }
+
     /// A counter's value.
     #[must_use]
     pub fn counter(&self, counter: Counter) -> u64 {

@@ -24,8 +24,8 @@ pub struct Cell<W> {
 
 /// So many turns within [`WINDOW`] are a loop.
 const LOOP: u32 = 32;
-/// A little less than a second, in ticks.
-const WINDOW: u32 = 7;
+/// Four seconds, in ticks: keepalive and window probes take turns too, but not eight times a second.
+const WINDOW: u32 = 30;
 
 /// Whether a segment acknowledges and does nothing else.
 #[must_use]

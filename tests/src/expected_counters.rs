@@ -6,8 +6,8 @@ use isn_common::{
     counter::{
         Counter,
         Counter::{
-            BypassTcpAuth, HistoryInserted, SynOnLiveFlow, SynRetransmit, SynRewritten, SynSafe,
-            SynSeen, SynWouldRewrite, TableFull,
+            BypassTcpAuth, HalfOpenInserted, HistoryInserted, Promoted, SynOnLiveFlow,
+            SynRetransmit, SynRewritten, SynSafe, SynSeen, SynWouldRewrite, TableFull,
         },
     },
     verdict::Verdict,
@@ -21,7 +21,7 @@ pub type Events = [(Counter, u64)];
 /// No event: the outcome of the packet alone is counted.
 pub const NOTHING: &Events = &[];
 /// The first SYN of a flow.
-pub const FIRST_SYN: &Events = &[(SynSeen, 1), (SynSafe, 1), (HistoryInserted, 1)];
+pub const FIRST_SYN: &Events = &[(SynSeen, 1), (SynSafe, 1), (HalfOpenInserted, 1)];
 /// A SYN that is safe as it came, of a flow with an entry.
 pub const SAFE_SYN: &Events = &[(SynSeen, 1), (SynSafe, 1)];
 /// A SYN that was moved ahead.
@@ -37,7 +37,7 @@ pub const SIGNED: &Events = &[(SynSeen, 1), (BypassTcpAuth, 1)];
 /// An unsafe SYN for which there is no room.
 pub const FULL: &Events = &[(SynSeen, 1), (TableFull, 1)];
 /// The first SYN of the peer: it makes an entry and is no SYN of a guarded host.
-pub const AWAITED: &Events = &[(HistoryInserted, 1)];
+pub const AWAITED: &Events = &[(HalfOpenInserted, 1)];
 
 /// What must be added by a packet with this outcome and these events: everything else not at all.
 #[must_use]
@@ -48,6 +48,22 @@ pub fn expected(outcome: Verdict, events: &Events) -> Counters {
         counters[counter.index()] += by;
     }
     counters
+}
+
+/// Counters of entries that move from table to table: bookkeeping beside what a rule says of a packet, so they count only
+/// where they are named. That all worlds count them alike is checked anyway.
+const MOVES: [Counter; 3] = [HalfOpenInserted, HistoryInserted, Promoted];
+
+/// Where a packet with this outcome and these events has counted something else, or `None`.
+#[must_use]
+pub fn unlike(outcome: Verdict, events: &Events, got: &Counters) -> Option<String> {
+    let mut wanted = expected(outcome, events);
+    for counter in MOVES {
+        if events.iter().all(|(named, _)| *named != counter) {
+            wanted[counter.index()] = got[counter.index()];
+        }
+    }
+    difference(&wanted, got)
 }
 
 /// What was added between two readings.

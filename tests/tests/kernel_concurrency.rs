@@ -14,13 +14,13 @@ use nix::{
     unistd::Pid,
 };
 
-const ROUNDS: u16 = 4000;
+const ROUNDS: u16 = 10_000;
 
 fn kernel(hook: Hook) -> Kernel {
     let room = Room {
-        translated: 8192,
-        half_open: 8192,
-        history: 32_768,
+        translated: 16_384,
+        half_open: 65_536,
+        history: 65_536,
     };
     let mut kernel = Kernel::load(hook, room).expect("the kernel takes the programs");
     kernel.set(&default_settings()).expect("settings");

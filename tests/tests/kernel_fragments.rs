@@ -47,7 +47,7 @@ fn sent(
         dropped || stepped.frame == wanted,
         format!("expected {wanted:02x?}\n       got {:02x?}", stepped.frame),
     );
-    if let Some(difference) = difference(&expected(outcome, events), &stepped.counted) {
+    if let Some(difference) = unlike(outcome, events, &stepped.counted) {
         flow.fail(difference);
     }
 }

@@ -41,8 +41,7 @@ fn not_read(flow: &mut Flow<'_>, carrier: &Carrier, wire: u32, why: PassReason) 
             stepped.verdict == Verdict::Pass(why),
             format!("{tcp:?}: {:?}, expected {why:?}", stepped.verdict),
         );
-        if let Some(difference) = difference(&expected(stepped.verdict, NOTHING), &stepped.counted)
-        {
+        if let Some(difference) = unlike(stepped.verdict, NOTHING, &stepped.counted) {
             flow.fail(difference);
         }
     }

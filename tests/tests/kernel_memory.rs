@@ -90,7 +90,7 @@ fn signed_and_one_way_connections_are_left_alone() {
                 let events = &[
                     (Counter::SynSeen, 1),
                     (Counter::BypassTcpAuth, 1),
-                    (Counter::HistoryInserted, 1),
+                    (Counter::HalfOpenInserted, 1),
                 ];
                 flow.expect(
                     &host_syn(1000).raw_options(&[&[19, 18], &[7; 16][..]].concat()),

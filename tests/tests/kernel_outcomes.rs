@@ -41,7 +41,31 @@ const SCENES: &[(Counter, Scene)] = &[
     }),
     (Counter::SynSeen, first_syn),
     (Counter::SynSafe, first_syn),
-    (Counter::HistoryInserted, first_syn),
+    (Counter::HalfOpenInserted, first_syn),
+    (Counter::Promoted, completed),
+    (Counter::HistoryInserted, completed),
+    (Counter::MemoryShareExceeded, |flow| {
+        flow.settings(|settings| settings.limits.half_open_share = 0);
+        first_syn(flow)
+    }),
+    (Counter::ShareExceeded, |flow| {
+        flow.settings(|settings| settings.limits.max_flows = 6);
+        for port in 1..=5 {
+            flow.carrier = flow.carrier.clone().from_port(port);
+            let _ = flow.translated(1000);
+        }
+        flow.carrier = flow.carrier.clone().from_port(6);
+        flow.closed_connection(5_000_000, 5_065_535);
+        flow.offer(&host_syn(1000))
+    }),
+    (Counter::DroppedAckStorm, |flow| {
+        for _ in 0..16 {
+            let _ = flow.offer(&host_ack(1, 2));
+            let _ = flow.offer(&peer_ack(3, 4));
+        }
+        let _ = flow.offer(&host_ack(1, 2));
+        flow.offer(&peer_ack(3, 4))
+    }),
     (Counter::SynRewritten, |flow| {
         flow.closed_connection(5_000_000, 5_065_535);
         flow.offer(&host_syn(1000))
@@ -176,6 +200,13 @@ const ROOM: Room = Room {
     half_open: 8192,
     history: 8192,
 };
+
+/// The last packet of a handshake.
+fn completed(flow: &mut Flow<'_>) -> Stepped {
+    let _ = first_syn(flow);
+    let _ = flow.offer(&peer_syn_ack(PEER_ISN, 1001));
+    flow.offer(&host_ack(1001, PEER_ISN + 1))
+}
 
 fn first_syn(flow: &mut Flow<'_>) -> Stepped {
     flow.offer(&host_syn(1000))

@@ -6,8 +6,8 @@ use super::{Direction, segment::Segment};
 
 /// So many turns are a loop.
 const LOOP: u32 = 32;
-/// Seven ticks of 2^27 ns.
-const WINDOW: Duration = Duration::from_nanos(7 << 27);
+/// Thirty ticks of 2^27 ns.
+const WINDOW: Duration = Duration::from_nanos(30 << 27);
 
 /// The pure acknowledgments of a flow that is not known.
 #[derive(Clone, Debug, Default)]

@@ -102,7 +102,48 @@ impl Kernel {
             }
             .with_context(|| format!("the kernel refuses {name}"))?;
         }
+        let upkeep = ebpf
+            .program_mut(programs::UPKEEP)
+            .context("the object has no program for upkeep")?;
+        <&mut SchedClassifier>::try_from(upkeep)?
+            .load()
+            .context("the kernel refuses the program for upkeep")?;
         Ok(Self { ebpf, hook })
+    }
+
+    /// Has a request for upkeep carried out; to how many flows it was done.
+    pub fn upkeep(&self, request: &[u8]) -> Result<u32> {
+        let program = self
+            .ebpf
+            .program(programs::UPKEEP)
+            .context("the object has no program for upkeep")?;
+        let options = TestRunOptions {
+            data_in: Some(request),
+            ..TestRunOptions::new()
+        };
+        Ok(<&SchedClassifier>::try_from(program)?
+            .test_run(options)?
+            .return_value)
+    }
+
+    /// How many flows were removed after their time.
+    pub fn swept(&self, which: u32) -> Result<u64> {
+        let map = self
+            .ebpf
+            .map(maps::SWEPT)
+            .context("the object counts nothing swept")?;
+        let map: Array<_, u64> = map.try_into()?;
+        Ok(map.get(&which, 0)?)
+    }
+
+    /// How many flows the data plane says are in the table of translated IPv4 flows.
+    pub fn load_v4(&self) -> Result<u64> {
+        let map = self
+            .ebpf
+            .map(maps::LOAD)
+            .context("the object counts no flows")?;
+        let map: Array<_, u64> = map.try_into()?;
+        Ok(map.get(&maps::LOAD_V4, 0)?)
     }
 
     /// Runs the program of this direction over a frame.
@@ -255,6 +296,12 @@ impl Kernel {
             self.map_mut(maps::HOSTS_V6)?.try_into()?,
             v6.keys().map(|key| key.host),
         )
+    }
+
+    /// Writes a cell of what hosts have put into the tables of memory.
+    pub fn put_share(&mut self, index: u32, word: u64) -> Result<()> {
+        let mut map: Array<_, u64> = self.map_mut(maps::SHARES)?.try_into()?;
+        Ok(map.set(index, word, 0)?)
     }
 
     /// Writes a cell of circling acknowledgments: those of both sides, and their turns.

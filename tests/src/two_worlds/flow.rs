@@ -15,7 +15,7 @@ use isn_common::{
 
 use super::{Stepped, Worlds, bench::Failed, leaves::Leaves, oracle::octets_apart};
 use crate::{
-    expected_counters::{Counters, Events, difference, expected},
+    expected_counters::{Events, unlike},
     packet_builder::{Carrier, Tcp},
 };
 
@@ -209,8 +209,7 @@ impl<'a> Flow<'a> {
     }
 
     pub(super) fn count(&self, stepped: &Stepped, outcome: Verdict, events: &Events) {
-        let wanted: Counters = expected(outcome, events);
-        if let Some(difference) = difference(&wanted, &stepped.counted) {
+        if let Some(difference) = unlike(outcome, events, &stepped.counted) {
             self.fail(difference);
         }
     }

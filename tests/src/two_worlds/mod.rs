@@ -94,10 +94,18 @@ impl Worlds {
 
     /// Everything as if just loaded: empty tables, default settings, the hosts' prefixes guarded.
     pub fn renew(&mut self) -> Result<()> {
+        let storms: Vec<u32> = self.memory.storms().map(|(index, _)| index).collect();
+        let shares: Vec<u32> = self.memory.shares().collect();
         self.memory = Memory::new(default_settings());
         self.oracle = Oracle::default();
         for kernel in [&mut self.xdp, &mut self.tc] {
             kernel.unguard_all()?;
+            for index in &storms {
+                kernel.put_storm(*index, [0; 2])?;
+            }
+            for index in &shares {
+                kernel.put_share(*index, 0)?;
+            }
             State::default().write_to(kernel)?;
         }
         self.state = State::default();
