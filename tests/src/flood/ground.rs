@@ -1,7 +1,7 @@
 //! Addresses that nobody has, and routes on which they are lost: strangers beyond the peer, and guarded bystanders for whom
 //! the host answers.
 //!
-//! Strangers are of 198.18.0.0/15 (RFC 2544) and 2001:db8:4::/64. Bystanders are the upper half of the guarded prefix.
+//! Strangers are of 198.18.0.0/15 (RFC 2544) and `2001:db8:4::/64`. Bystanders are the upper half of the guarded prefix.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -21,7 +21,7 @@ const STRANGERS: u64 = 1 << 17;
 
 /// The stranger of a number; they repeat after 2^17.
 #[must_use]
-pub fn stranger(family: Family, number: u64) -> IpAddr {
+pub(super) fn stranger(family: Family, number: u64) -> IpAddr {
     let number = u32::try_from(number % STRANGERS).expect("17 bits");
     match family {
         Family::V4 => Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() | number).into(),
@@ -34,7 +34,7 @@ pub fn stranger(family: Family, number: u64) -> IpAddr {
 
 /// The bystander of a number.
 #[must_use]
-pub fn bystander(family: Family, number: u64) -> IpAddr {
+pub(super) fn bystander(family: Family, number: u64) -> IpAddr {
     let number = u8::try_from(number % BYSTANDERS).expect("less than 100");
     match family {
         Family::V4 => Ipv4Addr::new(192, 0, 2, 130 + number).into(),

@@ -9,7 +9,7 @@ mod report;
 mod stopwatch;
 mod sweep;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Parser as _;
@@ -102,48 +102,34 @@ fn tables(flows: u32, report: &mut Report) -> Result<()> {
     let pins = Pins::new(&place);
     let mut tables = Tables::open(&pins)?;
     sweeps(flows, &mut tables, report)?;
-    for which in OTHERS {
-        report.doing(&format!("filling {which:?}"));
-        tables.fill(which, flows, false)?;
-    }
-    let (_, took) = tables.sweep()?;
-    let all = 1 + OTHERS.len();
-    let seconds = took.work.as_secs_f64();
-    report.add(
-        format!("sweep, {all} tables of {flows}, nothing over"),
-        format!("{:.0} ms", seconds * 1e3),
-        format!("{:.2} % of a processor", seconds / INTERVAL * 100.0),
-    );
+    full(flows, &mut tables, report)?;
     memory(flows, &pins, report)
 }
 
 fn sweeps(flows: u32, tables: &mut Tables, report: &mut Report) -> Result<()> {
     let (_, empty) = tables.sweep()?;
+    report.add("sweep, empty tables", milliseconds(empty.work), "");
     report.doing("sweeping with nothing over");
     tables.fill(TRANSLATED_V4, flows, false)?;
     let mut took = Vec::new();
     for _ in 0..OFTEN {
         let (removed, time) = tables.sweep()?;
         ensure!(removed == 0, "{removed} open flows were swept");
-        took.push(time.work.as_secs_f64());
+        took.push(time.work);
     }
     let (least, median) = least_and_median(&took)?;
-    let milliseconds = |seconds: f64| format!("{:.0} ms", seconds * 1e3);
-    let share = |seconds: f64| format!("{:.2} % of a processor", seconds / INTERVAL * 100.0);
-    report.add(
-        "sweep, empty tables",
-        milliseconds(empty.work.as_secs_f64()),
-        "",
-    );
     report.add(
         format!("sweep, {flows} flows, nothing over: least"),
         milliseconds(least),
-        format!("{:.0} ns a flow", least * 1e9 / f64::from(flows)),
+        format!("{} a flow", each(least, flows)),
     );
     report.add("the same: median", milliseconds(median), share(median));
+    removals(flows, tables, report)
+}
 
+/// Sweeps that remove what is over. The open flows stay open: what is over fills the table of the other family.
+fn removals(flows: u32, tables: &mut Tables, report: &mut Report) -> Result<()> {
     let mut took = Vec::new();
-    // The open ones stay open: what is over fills the other family.
     for turn in 0..SELDOM {
         report.doing(&format!("sweeping with all over, {} of {SELDOM}", turn + 1));
         tables.fill(OTHERS[0], flows, true)?;
@@ -152,15 +138,48 @@ fn sweeps(flows: u32, tables: &mut Tables, report: &mut Report) -> Result<()> {
             removed == u64::from(flows),
             "{removed} of {flows} flows that were over were swept"
         );
-        took.push(time.work.as_secs_f64());
+        took.push(time.work);
     }
     let (least, _) = least_and_median(&took)?;
     report.add(
         format!("sweep that removes {flows} of {} flows: least", 2 * flows),
         milliseconds(least),
-        format!("{:.0} ns a flow removed", least * 1e9 / f64::from(flows)),
+        format!("{} a flow removed", each(least, flows)),
     );
     Ok(())
+}
+
+/// All tables that hold what was asked for, full.
+fn full(flows: u32, tables: &mut Tables, report: &mut Report) -> Result<()> {
+    for which in OTHERS {
+        report.doing(&format!("filling {which:?}"));
+        tables.fill(which, flows, false)?;
+    }
+    let (_, took) = tables.sweep()?;
+    report.add(
+        format!(
+            "sweep, {} tables of {flows}, nothing over",
+            1 + OTHERS.len()
+        ),
+        milliseconds(took.work),
+        share(took.work),
+    );
+    Ok(())
+}
+
+fn milliseconds(took: Duration) -> String {
+    format!("{:.0} ms", took.as_secs_f64() * 1e3)
+}
+
+fn each(took: Duration, flows: u32) -> String {
+    format!("{:.0} ns", took.as_secs_f64() * 1e9 / f64::from(flows))
+}
+
+fn share(took: Duration) -> String {
+    format!(
+        "{:.2} % of a processor",
+        took.as_secs_f64() / INTERVAL * 100.0
+    )
 }
 
 fn memory(flows: u32, pins: &Pins, report: &mut Report) -> Result<()> {

@@ -1,34 +1,32 @@
 //! Floods of SYNs from both sides, five times what the tables hold, while ten thousand translated connections go on (S16, S18).
 
+mod ordeal;
+
 use std::{
     collections::BTreeMap,
     env,
     net::IpAddr,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use isn_tests::{
-    crowd::{
-        Crowd, add_hosts, ends, ensure_unbroken,
-        figures::Figures,
-        newcomers::{Newcomer, Tally},
-        peer,
-    },
+    crowd::{Crowd, add_hosts, ends, ensure_unbroken, newcomers::Newcomer, peer},
     family::Family,
     flood::{
-        Flood, Sent, Side,
+        Flood, Side,
         census::{Census, Counting},
         ground,
     },
     gateway::Isnguard,
+    process::Process,
     server::established,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
 };
+
+use self::ordeal::{NEWCOMERS, Outcome, go_on, report};
 
 const HIGH_ISN: u32 = 3_000_000_000;
 const LOW_ISN: u32 = 1_000_000_000;
@@ -41,14 +39,10 @@ const ROOM: u64 = 16_384;
 const ROOM_TRANSLATED: u64 = 65_536;
 /// A flood is so many times what a table holds.
 const TIMES: u64 = 5;
-/// Between two chunks on one connection.
-const PACE: Duration = Duration::from_secs(1);
 /// Hosts of the crowd.
 const CROWDED: usize = 8;
 /// Hosts of each group of newcomers: each has less than the share of the memory that one host may use.
 const ARRIVING: usize = 8;
-/// Ends from which each group of newcomers comes while the floods come, twice each.
-const NEWCOMERS: u32 = 6000;
 /// How long a flood goes on, unless the environment says otherwise: then it is larger in proportion.
 const SECONDS: u64 = 6;
 /// The least retransmission timeout (RFC 6298 section 2.4).
@@ -63,54 +57,6 @@ fn seconds() -> Result<u64> {
             .parse()
             .with_context(|| format!("ISN_FLOOD_SECONDS is no number: {given}"))
     })
-}
-
-/// What went on at one time.
-struct Outcome {
-    crowd: Figures,
-    newcomers: Tally,
-    floods: Vec<Sent>,
-}
-
-/// Lets the crowd and the newcomers go on, and the floods come, for `time`.
-fn go_on(
-    crowd: &mut Crowd,
-    newcomers: &mut [Newcomer<'_>],
-    floods: &[Flood],
-    count: u64,
-    time: Duration,
-) -> Result<Outcome> {
-    let pace = time / NEWCOMERS;
-    let over = AtomicBool::new(false);
-    let goes_on = || !over.load(Ordering::Relaxed);
-    thread::scope(|scope| {
-        let newcomers: Vec<_> = newcomers
-            .iter_mut()
-            .map(|newcomer| scope.spawn(move || newcomer.keep_coming(pace, goes_on)))
-            .collect();
-        let sent: Vec<_> = floods
-            .iter()
-            .map(|flood| scope.spawn(move || flood.send(count, time)))
-            .collect();
-        let started = Instant::now();
-        let until = || started.elapsed() < time || sent.iter().any(|flood| !flood.is_finished());
-        let figures = crowd.carry_on(PACE, until);
-        over.store(true, Ordering::Relaxed);
-        let mut tally = Tally::default();
-        for newcomer in newcomers {
-            tally = tally.and(ended(newcomer.join())?);
-        }
-        let floods: Result<_> = sent.into_iter().map(|flood| ended(flood.join())).collect();
-        Ok(Outcome {
-            crowd: figures?,
-            newcomers: tally,
-            floods: floods?,
-        })
-    })
-}
-
-fn ended<T>(joined: thread::Result<Result<T>>) -> Result<T> {
-    joined.map_err(|_| anyhow!("a thread of the test panicked"))?
 }
 
 /// The numbers of every flow with an offset, by its ends.
@@ -143,21 +89,6 @@ fn ensure_offsets_stay(
         );
     }
     Ok(())
-}
-
-fn report(name: &str, outcome: &Outcome) {
-    let new = &outcome.newcomers;
-    println!("{name}: {}", outcome.crowd);
-    println!(
-        "{name}: new connections: {} fresh, {} with an offset, {} failed, the slowest handshake {:.2?}",
-        new.fresh,
-        new.moved,
-        new.failures.len(),
-        new.slowest
-    );
-    for (side, sent) in Side::ALL.iter().zip(&outcome.floods) {
-        println!("{name}: from the side of {side:?} {sent:?}");
-    }
 }
 
 fn ensure_as_quiet(quiet: &Outcome, flooded: &Outcome) -> Result<()> {
@@ -198,69 +129,112 @@ fn ensure_accounted(before: &Census, after: &Census, outcome: &Outcome, lost: u6
     Ok(())
 }
 
-fn unbroken(family: Family, hook: Hook) -> Result<()> {
-    let lab = Lab::new(LabOptions::default())?;
-    let _listeners = ground::prepare(&lab, family)?;
-    let hosts: Vec<IpAddr> = (10..34).map(|node| family.address(1, node)).collect();
-    add_hosts(&lab, &hosts)?;
-    let mut isnguard = Isnguard::new(&lab.gateway)?;
+/// What the floods meet, ready for them.
+struct Scene<'a> {
+    // They end first.
+    _processes: [Process; 2],
+    lab: &'a Lab,
+    family: Family,
+    isnguard: Isnguard<'a>,
+    crowd: Crowd,
+    newcomers: Vec<Newcomer<'a>>,
+    floods: Vec<Flood>,
+    _listeners: ground::Listeners,
+}
+
+impl<'a> Scene<'a> {
+    fn set(lab: &'a Lab, family: Family, hook: Hook) -> Result<Self> {
+        let listeners = ground::prepare(lab, family)?;
+        let hosts: Vec<IpAddr> = (10..34).map(|node| family.address(1, node)).collect();
+        add_hosts(lab, &hosts)?;
+        let mut isnguard = Isnguard::new(&lab.gateway)?;
+        let daemon = isnguard.run(&setup(hook))?;
+
+        let started = Instant::now();
+        let address = family.peer(PEER_PORT);
+        let server = peer::start(&lab.peer, Path::new(CROWD_PEER), address)?;
+        let (crowded, arriving) = hosts.split_at(CROWDED);
+        let some: Vec<_> = ends(crowded).take(CROWD).collect();
+        let crowd = Crowd::open(lab, &some, address, (HIGH_ISN, LOW_ISN))?;
+        println!(
+            "{CROWD} connections opened twice in {:.2?}",
+            started.elapsed()
+        );
+        Ok(Self {
+            lab,
+            family,
+            isnguard,
+            crowd,
+            newcomers: newcomers(lab, family, arriving)?,
+            floods: Side::ALL
+                .into_iter()
+                .map(|side| Flood::new(lab, family, side))
+                .collect::<Result<_>>()?,
+            _listeners: listeners,
+            _processes: [daemon, server],
+        })
+    }
+
+    /// The same time twice, without floods and with them; then what must be true.
+    fn play(&mut self) -> Result<()> {
+        let seconds = seconds()?;
+        let (count, time) = (
+            ROOM * TIMES * seconds / SECONDS,
+            Duration::from_secs(seconds),
+        );
+        let before = offsets(&self.isnguard)?;
+        let quiet = go_on(&mut self.crowd, &mut self.newcomers, &[], 0, time)?;
+        report("quiet", &quiet);
+        let mut counting = Counting::begin(&self.lab.gateway, self.family)?;
+        let census = counting.take(&self.isnguard)?;
+        let lost = self.lab.lost_frames()?;
+        let flooded = go_on(
+            &mut self.crowd,
+            &mut self.newcomers,
+            &self.floods,
+            count,
+            time,
+        )?;
+        let lost = self.lab.lost_frames()? - lost;
+        let after = counting.take(&self.isnguard)?;
+        report("flooded", &flooded);
+        println!("flooded: {lost} frames lost in queues");
+
+        ensure_as_quiet(&quiet, &flooded)?;
+        self.crowd.ensure_established()?;
+        ensure!(established(&self.lab.peer, PEER_PORT)? == CROWD);
+        ensure_offsets_stay(&self.crowd, &before, &self.isnguard)?;
+        ensure_accounted(&census, &after, &flooded, lost)
+    }
+}
+
+fn setup(hook: Hook) -> Setup {
     let (many, few) = (ROOM_TRANSLATED.to_string(), ROOM.to_string());
-    let room = [
+    Setup::new(Placement::Inside, hook).with(&[
         "--max-flows",
         &many,
         "--max-half-open",
         &few,
         "--max-history",
         &few,
-    ];
-    let daemon = isnguard.run(&Setup::new(Placement::Inside, hook).with(&room))?;
+    ])
+}
 
-    let started = Instant::now();
-    let server = peer::start(&lab.peer, Path::new(CROWD_PEER), family.peer(PEER_PORT))?;
-    let (crowded, arriving) = hosts.split_at(CROWDED);
-    let some: Vec<_> = ends(crowded).take(CROWD).collect();
-    let mut crowd = Crowd::open(&lab, &some, family.peer(PEER_PORT), (HIGH_ISN, LOW_ISN))?;
-    println!(
-        "{CROWD} connections opened twice in {:.2?}",
-        started.elapsed()
-    );
-    let before = offsets(&isnguard)?;
-    let mut newcomers = arriving
+fn newcomers<'a>(lab: &'a Lab, family: Family, hosts: &[IpAddr]) -> Result<Vec<Newcomer<'a>>> {
+    let group = |(hosts, port): (&[IpAddr], u16)| {
+        let enough = ends(hosts).take(3 * NEWCOMERS as usize).collect();
+        Newcomer::new(lab, enough, family.peer(port))
+    };
+    hosts
         .chunks(ARRIVING)
         .zip(PEER_PORT + 1..)
-        .map(|(hosts, port)| {
-            let enough = ends(hosts).take(3 * NEWCOMERS as usize).collect();
-            Newcomer::new(&lab, enough, family.peer(port))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let floods = Side::ALL
-        .into_iter()
-        .map(|side| Flood::new(&lab, family, side))
-        .collect::<Result<Vec<_>>>()?;
+        .map(group)
+        .collect()
+}
 
-    let seconds = seconds()?;
-    let (count, time) = (
-        ROOM * TIMES * seconds / SECONDS,
-        Duration::from_secs(seconds),
-    );
-    let quiet = go_on(&mut crowd, &mut newcomers, &[], 0, time)?;
-    report("quiet", &quiet);
-    let mut counting = Counting::begin(&lab.gateway, family)?;
-    let census = counting.take(&isnguard)?;
-    let lost = lab.lost_frames()?;
-    let flooded = go_on(&mut crowd, &mut newcomers, &floods, count, time)?;
-    let lost = lab.lost_frames()? - lost;
-    let after = counting.take(&isnguard)?;
-    report("flooded", &flooded);
-    println!("flooded: {lost} frames lost in queues");
-
-    ensure_as_quiet(&quiet, &flooded)?;
-    crowd.ensure_established()?;
-    ensure!(established(&lab.peer, PEER_PORT)? == CROWD);
-    ensure_offsets_stay(&crowd, &before, &isnguard)?;
-    ensure_accounted(&census, &after, &flooded, lost)?;
-    drop((server, daemon));
-    Ok(())
+fn unbroken(family: Family, hook: Hook) -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    Scene::set(&lab, family, hook)?.play()
 }
 
 #[test]
