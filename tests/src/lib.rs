@@ -3,6 +3,7 @@
 //! `namespace` and `process` are guards that leave nothing behind; `topology` lays out host – gateway – peer; `chosen_isn` opens
 //! connections that start at a given number and `server` ends them so that the peer keeps TIME-WAIT; `unmodified` lets other programs'
 //! connections regress; `transfer` moves digested bytes;
+//! `crowd` is thousands of connections at once, `flood` is SYNs by the ten thousands;
 //! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary, `hooks` counts
 //! what sits where, `traced` kills a process at a chosen system call.
 //!
@@ -16,9 +17,11 @@
 pub mod capture;
 pub mod chosen_isn;
 pub mod comparison;
+pub mod crowd;
 pub mod datagrams;
 pub mod expected_counters;
 pub mod family;
+pub mod flood;
 pub mod fuzz;
 pub mod gateway;
 pub mod holdings;

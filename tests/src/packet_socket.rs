@@ -75,7 +75,7 @@ impl AsFd for PacketSocket {
 }
 
 /// An address that stands for an interface; `protocol` in network order.
-fn link_address(index: u32, protocol: u16) -> Result<SockAddr> {
+pub(crate) fn link_address(index: u32, protocol: u16) -> Result<SockAddr> {
     let family = u16::try_from(libc::AF_PACKET)?;
     let length = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>())?;
     let fill = |storage: *mut SockAddrStorage, len: *mut libc::socklen_t| {

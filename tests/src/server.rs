@@ -102,7 +102,7 @@ pub fn close_server_first(mut client: TcpStream, server: TcpStream) -> Result<()
 }
 
 /// `TCP_CLOSE` of `include/net/tcp_states.h`.
-const TCP_CLOSE: u8 = 7;
+pub(crate) const TCP_CLOSE: u8 = 7;
 /// As /proc/net/tcp writes states, which are those of `include/net/tcp_states.h`.
 const TCP_ESTABLISHED: &str = "01";
 const TCP_TIME_WAIT: &str = "06";

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+pub(crate) const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// Looks until `look` gives a value; says what was awaited if `limit` passes first.
 pub fn until<T>(

@@ -27,6 +27,8 @@ pub enum Verb {
     Fuzz(Fuzz),
     /// Real connections at random with kills, reloads, floods and flaps in between, ten minutes; needs root
     Soak(Soak),
+    /// What many flows cost: memory, sweeps, lookups; needs root
+    Bench(Bench),
     /// A host with a regressing ISN, without and with isnguard: about a minute, needs root
     Demo(Demo),
 }
@@ -122,6 +124,13 @@ pub enum SoakHook {
 }
 
 #[derive(Debug, Args)]
+pub struct Bench {
+    /// How many flows "many" are
+    #[arg(long, value_name = "N")]
+    pub flows: Option<u32>,
+}
+
+#[derive(Debug, Args)]
 pub struct Demo {
     /// Leave the lab running and say how to enter it
     #[arg(long)]
@@ -201,6 +210,7 @@ mod tests {
             ErrorKind::ArgumentConflict
         );
         assert_eq!(kind("xtask soak --hook both"), ErrorKind::InvalidValue);
+        assert_eq!(kind("xtask bench --flows x"), ErrorKind::ValueValidation);
         assert_eq!(kind("xtask build extra"), ErrorKind::UnknownArgument);
         assert_eq!(kind("xtask polish"), ErrorKind::InvalidSubcommand);
     }

@@ -1,5 +1,6 @@
 //! One file for each verb, and what they share: parts that all run, so that one failure does not hide the next.
 
+mod bench;
 mod build;
 mod check;
 mod demo;
@@ -22,6 +23,7 @@ pub fn perform(verb: Verb) -> Result<()> {
         Verb::Test(test) => test::perform(&shell, &test),
         Verb::Fuzz(fuzz) => fuzz::perform(&shell, &fuzz),
         Verb::Soak(soak) => soak::perform(&shell, &soak),
+        Verb::Bench(bench) => bench::perform(&shell, &bench),
         Verb::Demo(demo) => demo::perform(&shell, &demo),
     }
 }

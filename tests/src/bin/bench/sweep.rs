@@ -1,0 +1,84 @@
+//! What it takes to look through full tables for flows that are over, and to remove them.
+
+use anyhow::{Result, ensure};
+use isn_common::{
+    abi::settings::Settings,
+    expiry::Place,
+    flow::{Key4, Key6},
+    tick::Tick,
+};
+use isnguard::dataplane::{self, Maps, Pins, Upkeep};
+
+use crate::{
+    flows::{CLOSED, OFFSET, OPEN, OTHER_SERVICE, SERVICE, key4, key6, record},
+    stopwatch::{Took, timed},
+};
+
+/// Flows that are put in at a time.
+const AT_A_TIME: u32 = 100_000;
+
+/// An instance's tables, with flows in them.
+pub struct Tables {
+    maps: Maps,
+    upkeep: Upkeep,
+    settings: Settings,
+}
+
+/// Which of the tables of flows.
+#[derive(Debug, Clone, Copy)]
+pub struct Which {
+    /// By their rights.
+    pub place: Place,
+    /// Of IPv6, not IPv4.
+    pub is_v6: bool,
+}
+
+impl Tables {
+    /// Opens them.
+    pub fn open(pins: &Pins) -> Result<Self> {
+        let maps = Maps::open(pins)?;
+        Ok(Self {
+            settings: maps.settings()?,
+            upkeep: Upkeep::load(pins)?,
+            maps,
+        })
+    }
+
+    /// Puts `count` flows into a table: open ones, or such as are over.
+    pub fn fill(&mut self, which: Which, count: u32, are_over: bool) -> Result<()> {
+        let now = dataplane::now();
+        let long = self.settings.history.saturating_mul(3);
+        let (offset, service) = if which.place == Place::Translated {
+            (OFFSET, SERVICE)
+        } else {
+            (0, OTHER_SERVICE)
+        };
+        let record = if are_over {
+            record(CLOSED, offset, Tick(now.0.wrapping_sub(long)))
+        } else {
+            record(OPEN, offset, now)
+        };
+        let mut put = 0;
+        for first in (0..count).step_by(AT_A_TIME as usize) {
+            let numbers = first..count.min(first + AT_A_TIME);
+            put += if which.is_v6 {
+                let flows: Vec<(Key6, _)> = numbers.map(|it| (key6(it, service), record)).collect();
+                self.upkeep.restore_v6(which.place, &flows)?
+            } else {
+                let flows: Vec<(Key4, _)> = numbers.map(|it| (key4(it, service), record)).collect();
+                self.upkeep.restore_v4(which.place, &flows)?
+            };
+        }
+        ensure!(
+            put == u64::from(count),
+            "{put} of {count} flows found room in {which:?}"
+        );
+        Ok(())
+    }
+
+    /// Sweeps once; how many flows went, and what it took.
+    pub fn sweep(&mut self) -> Result<(u64, Took)> {
+        let (swept, took) = timed(|| Ok(self.upkeep.sweep(&self.maps)?))?;
+        Ok((swept.translated + swept.half_open + swept.history, took))
+    }
+}
