@@ -112,7 +112,7 @@ fn survives(hook: Hook, placement: Placement) -> Result<()> {
         ensure!(loaded["created"] == true, "{loaded}");
         let restored = &loaded["restored"];
         ensure!(
-            restored["translated"] == 2 && restored["history"] == 2,
+            restored["translated"] == 2 && restored["history"] == 2 && restored["previous"] == 2,
             "{loaded}"
         );
         ensure!(loaded["left_out"] == 0 && !file.exists(), "{loaded}");
