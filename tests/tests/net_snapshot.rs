@@ -26,7 +26,7 @@ use isn_tests::{
     wait,
 };
 use isnguard::{
-    dataplane::{self, Instance, Pins, Upkeep},
+    dataplane::{self, Instance, Maps, Pins, Upkeep},
     settings,
 };
 use nix::sys::signal::Signal;
@@ -112,7 +112,7 @@ fn survives(hook: Hook, placement: Placement) -> Result<()> {
         ensure!(loaded["created"] == true, "{loaded}");
         let restored = &loaded["restored"];
         ensure!(
-            restored["translated"] == 2 && restored["history"] == 2,
+            restored["translated"] == 2 && restored["history"] == 2 && restored["previous"] == 2,
             "{loaded}"
         );
         ensure!(loaded["left_out"] == 0 && !file.exists(), "{loaded}");
@@ -411,20 +411,26 @@ fn a_load_that_is_killed_half_way_leaves_nothing_to_adopt() -> Result<()> {
     let file = dir.path().join("flows");
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     let setup = Setup::new(Placement::Inside, Hook::Tc);
-    isnguard.attach(&setup)?;
-    fill(&isnguard, 100_000)?;
+    let [room, more] = roomy(400_000);
+    isnguard.attach(
+        &setup
+            .clone()
+            .with(&["--max-flows", &room, "--max-history", &more]),
+    )?;
+    fill(&isnguard, 400_000)?;
     snapshot(&isnguard, "save", &file, &[])?;
     isnguard.detach_by_force()?;
     let name = file.to_str().context("the path is no text")?;
     let mut loading = Process::spawn(isnguard.command("snapshot", &["load", name])?)?;
-    let pins = isnguard.pins();
-    wait::until(PATIENCE, "the maps to be pinned", || {
-        Ok(pins.join("SWEPT").exists().then_some(()))
+    let pins = Pins::new(&place(&isnguard)?);
+    wait::until(PATIENCE, "the first flows to be put in", || {
+        let maps = Maps::open(&pins).ok();
+        let there = maps.and_then(|maps| maps.translated_v4.count().ok());
+        Ok(there.filter(|(entries, _)| *entries > 0).map(drop))
     })?;
     loading.signal(Signal::SIGKILL)?;
     let ended = loading.wait(PATIENCE)?;
     ensure!(ended.signal() == Some(9), "it was over before: {ended}");
-    ensure!(pins.join("TRANSLATED_V4").exists());
 
     let printed = isnguard.verb("attach", &[&setup.arguments()[..], &["--json"]].concat())?;
     let attached: Value = serde_json::from_str(&printed)?;
