@@ -118,7 +118,7 @@ pub fn restore<A: Address, W: Tables<A>>(
     place: Place,
     mut record: Record,
 ) -> bool {
-    if world.translated(key).is_some() {
+    if world.find(key).is_some() {
         return false;
     }
     let (bits, _) = unpack(record.life);

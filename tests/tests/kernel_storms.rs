@@ -50,15 +50,18 @@ fn circling_acknowledgments() {
                 flow.expect(&host_ack(1001, 501), &NOT_FOLLOWED, NOTHING);
                 goes_round(flow, PAIRS);
             }),
-            case("RFC 5681: duplicates of one side are no storm", |flow| {
-                for _ in 0..200 {
-                    flow.expect(&host_ack(1001, 500), &NOT_FOLLOWED, NOTHING);
-                }
-                for nth in 0..200 {
-                    flow.expect(&peer_ack(500, 9_001_001), &NOT_FOLLOWED, NOTHING);
-                    flow.expect(&host_ack(1001, 500 + nth), &NOT_FOLLOWED, NOTHING);
-                }
-            }),
+            case(
+                "S17: duplicates of one side (RFC 5681) are no storm",
+                |flow| {
+                    for _ in 0..200 {
+                        flow.expect(&host_ack(1001, 500), &NOT_FOLLOWED, NOTHING);
+                    }
+                    for nth in 0..200 {
+                        flow.expect(&peer_ack(500, 9_001_001), &NOT_FOLLOWED, NOTHING);
+                        flow.expect(&host_ack(1001, 500 + nth), &NOT_FOLLOWED, NOTHING);
+                    }
+                },
+            ),
             case(
                 "S13: of a host that is not guarded nothing is interrupted",
                 |flow| {

@@ -54,7 +54,7 @@ fn json_has_every_counter_and_the_tables() {
     }
     assert_eq!(
         json["counters"].as_object().unwrap().len(),
-        Counter::COUNT + 2
+        Counter::COUNT + 3
     );
     assert_eq!(json["counters"]["packets_seen"], 7);
     assert_eq!(json["tables"][0]["name"], "translated_v4");
@@ -74,7 +74,7 @@ fn zero_lines_are_left_away_unless_asked_for() {
         all.lines()
             .filter(|line| line.matches('\t').count() == 2)
             .count(),
-        Counter::COUNT + 2 + 1 + 2
+        Counter::COUNT + 3 + 1 + 2
     );
 }
 
