@@ -17,6 +17,7 @@
 
 pub mod abi;
 pub mod checksum;
+pub mod claim;
 pub mod connection;
 pub mod counter;
 pub mod datapath;
@@ -31,6 +32,7 @@ pub mod opening;
 pub mod packet;
 pub mod previous;
 pub mod promotion;
+pub mod remember;
 pub mod room;
 pub mod segment;
 pub mod settle;

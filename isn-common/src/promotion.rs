@@ -6,12 +6,12 @@
 
 use crate::{
     abi::flow::{Control, Flow, Record, Word, pack, unpack},
+    claim::claim,
     connection,
     counter::Counter,
     flow::{Address, Direction},
     room::Share,
     segment::Segment,
-    settle::claim,
     world::{Insertion, Tables},
 };
 

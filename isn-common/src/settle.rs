@@ -7,17 +7,17 @@
 use crate::{
     abi::{
         flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack, unpack},
-        maps::SHARES_LENGTH,
         policy::Mode,
-        settings::{Limits, OnFull},
+        settings::OnFull,
     },
+    claim::{PATIENCE, claim, is_still, unclaim},
     connection,
     counter::Counter,
     expiry::Place,
     flow::{Address, FlowKey},
     opening::{self, Circumstances, Decision, Opening, Stamp, Syn},
-    room::{self, Admission, Share},
-    tcp::{options::SynOptions, seq::Seq},
+    remember::{joins_endpoints, remember},
+    room::Admission,
     tick::Tick,
     translate::Translation,
     verdict::{DropReason, PassReason},
@@ -129,7 +129,7 @@ fn decide<A: Address, W: Tables<A>>(
     syn: &Syn,
     around: &Circumstances<'_>,
 ) -> Option<Settled> {
-    let Some(life) = claim(&*held.flow, CLAIM_ATTEMPTS) else {
+    let Some(life) = claim(&*held.flow, PATIENCE) else {
         return Some(Settled::Drop(DropReason::Contended));
     };
     if !is_still(world, key, held, life) {
@@ -153,29 +153,6 @@ fn decide<A: Address, W: Tables<A>>(
         held.flow.life.store(life);
     }
     verdict
-}
-
-/// Whether the entry is the flow's own, and the one that counts, now that it is claimed. Before, it could be removed and its
-/// memory given to another flow, or be left behind.
-#[inline(always)]
-fn is_still<A: Address, W: Tables<A>>(
-    world: &W,
-    key: &A::Key,
-    held: &Held<W::Found>,
-    life: u64,
-) -> bool {
-    let claimed: &Flow<W::Word> = &held.flow;
-    let is_there = world.entry(key, held.place).is_some_and(|now| {
-        let there: &Flow<W::Word> = &now;
-        core::ptr::eq(there, claimed)
-    });
-    let is_left = Control(unpack(life).0).has(Control::MOVED);
-    // A leftover in the history counts where the entry that it was left for is lost.
-    let is_lost = held.place == Place::History
-        && world
-            .find(key)
-            .is_some_and(|now| now.place == Place::History);
-    is_there && (!is_left || is_lost)
 }
 
 /// The first SYN of a flow of which nothing is remembered. `None` if another CPU was faster.
@@ -204,98 +181,6 @@ fn first<A: Address, W: Tables<A>>(
     world.count(Counter::SynSeen, 1);
     world.count(reason.counter(), 1);
     Some(Settled::Known(Translation::NONE))
-}
-
-/// Puts the entry of a flow of which nothing is remembered among the half-open ones, if its host has not used up its share;
-/// false if another CPU was faster. A leftover under the key makes room.
-#[inline(always)]
-fn remember<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> bool {
-    if !world.takes_share(key, Share::HalfOpen) {
-        world.count(Counter::MemoryShareExceeded, 1);
-        return true;
-    }
-    match world.insert_half_open(key, record) {
-        Insertion::Done => world.count(Counter::HalfOpenInserted, 1),
-        Insertion::Exists => return give_way(world, key, record),
-        Insertion::Full => {}
-    }
-    true
-}
-
-/// Puts an entry in the place of a leftover; false if what lies there is none.
-#[inline(always)]
-fn give_way<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> bool {
-    let is_leftover = world
-        .half_open(key)
-        .is_some_and(|there| Control(unpack(there.life.load()).0).has(Control::MOVED));
-    is_leftover && world.replace_half_open(key, record)
-}
-
-/// Counts one more entry of the flow's host in a table of memory; false if it has its share.
-#[inline(always)]
-pub fn takes_share<A: Address, W: Tables<A>>(world: &W, key: &A::Key, of: Share) -> bool {
-    let Some(settings) = world.settings() else {
-        return true;
-    };
-    let (window, most) = match of {
-        Share::HalfOpen => (Limits::HALF_OPEN_WINDOW, settings.limits.half_open_share),
-        Share::History => (settings.history, settings.limits.history_share),
-    };
-    let index = room::cell(key.fold_host(), of, SHARES_LENGTH);
-    world
-        .share(index)
-        .is_none_or(|cell| room::take(cell, world.now(), window, most))
-}
-
-/// Remembers what a SYN of the peer says, to a guarded host, of a flow that is not known.
-#[inline(always)]
-pub fn await_answer<A: Address, W: Tables<A>>(
-    world: &W,
-    key: &A::Key,
-    peer_next: Seq,
-    options: SynOptions,
-) {
-    let service = u16::from_be_bytes(key.host().port);
-    if world.mode(key, service).is_some() && joins_endpoints::<A>(key) {
-        let record = opening::awaited(peer_next, &options, world.now());
-        remember(world, key, &record);
-    }
-}
-
-fn joins_endpoints<A: Address>(key: &A::Key) -> bool {
-    let (host, peer) = (key.host().address, key.peer().address);
-    host.is_endpoint() && peer.is_endpoint() && host != peer
-}
-
-/// Attempts to claim a flow: far more than another CPU needs for a decision.
-const CLAIM_ATTEMPTS: u32 = 64;
-
-/// Makes this CPU the only one that decides on the flow. Gives its life word from before, which
-/// must be stored again, as it is or anew, to end the claim.
-#[inline(always)]
-pub(crate) fn claim<W: Word>(flow: &Flow<W>, attempts: u32) -> Option<u64> {
-    for _ in 0..attempts {
-        let life = flow.life.load();
-        let claimed = life | u64::from(Control::CLAIMED);
-        if life != claimed && flow.life.compare_exchange(life, claimed) {
-            return Some(life);
-        }
-    }
-    None
-}
-
-/// Ends a claim on an entry that has turned out to be another flow's, whatever was written to it meanwhile.
-#[inline(always)]
-fn unclaim<W: Word>(flow: &Flow<W>) {
-    for _ in 0..CLAIM_ATTEMPTS {
-        let life = flow.life.load();
-        if flow
-            .life
-            .compare_exchange(life, life & !u64::from(Control::CLAIMED))
-        {
-            return;
-        }
-    }
 }
 
 /// Carries out a decision on a flow that this CPU has claimed, and ends the claim. `None`, and the

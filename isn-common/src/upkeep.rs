@@ -9,9 +9,9 @@ use crate::{
         flow::{Control, Record, Word, unpack},
         maps::{SWEPT_HALF_OPEN, SWEPT_HISTORY, SWEPT_TRANSLATED},
     },
+    claim::claim,
     expiry::{self, Place},
     flow::Address,
-    settle::claim,
     world::{Insertion, Tables},
 };
 

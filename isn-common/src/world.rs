@@ -15,7 +15,7 @@ use crate::{
     flow::{Address, FlowKey as _},
     opening::Syn,
     previous::{self, Numbers},
-    promotion,
+    promotion, remember,
     room::{Admission, Share},
     settle::{self, Settled},
     storm::Cell,
@@ -95,7 +95,7 @@ pub trait Tables<A: Address>: World + Sized {
     /// Counts another entry of the host in a table of memory; false if it has its share. A world may do this in a function
     /// of its own.
     fn takes_share(&self, key: &A::Key, of: Share) -> bool {
-        settle::takes_share(self, key, of)
+        remember::takes_share(self, key, of)
     }
 
     /// What lies under `key` in a table.
@@ -177,9 +177,9 @@ pub trait Tables<A: Address>: World + Sized {
         previous::late_translation(self, key, segment)
     }
 
-    /// [`settle::await_answer`]. A world may do this in a function of its own.
+    /// [`remember::await_answer`]. A world may do this in a function of its own.
     fn await_answer(&self, key: &A::Key, peer_next: Seq, options: SynOptions) {
-        settle::await_answer(self, key, peer_next, options);
+        remember::await_answer(self, key, peer_next, options);
     }
 }
 

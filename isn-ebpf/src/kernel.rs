@@ -20,7 +20,7 @@ use isn_common::{
     flow::{Key4, Key6},
     opening::Syn,
     previous::{self, Numbers},
-    promotion,
+    promotion, remember,
     room::{Admission, Share},
     settle::{self, Settled},
     storm::Cell,
@@ -355,7 +355,7 @@ macro_rules! tables {
             };
             // SAFETY: as above.
             let takes = unsafe { key.as_ref() }
-                .is_none_or(|key| settle::takes_share::<$address, _>(&Kernel, key, of));
+                .is_none_or(|key| remember::takes_share::<$address, _>(&Kernel, key, of));
             takes.into()
         }
 
@@ -445,7 +445,7 @@ macro_rules! tables {
             // SAFETY: as above.
             if let Some(key) = unsafe { copied(key, place) } {
                 let options = SynOptions::from_bits(options);
-                settle::await_answer::<$address, _>(&Kernel, key, Seq(peer_next), options);
+                remember::await_answer::<$address, _>(&Kernel, key, Seq(peer_next), options);
             }
             0
         }

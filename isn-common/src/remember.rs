@@ -1,0 +1,80 @@
+//! Where a flow of which nothing is known comes to be remembered: among the half-open ones, within the share of its host
+//! (S8, S17).
+
+use crate::{
+    abi::{
+        flow::{Control, Record, Word as _, unpack},
+        maps::SHARES_LENGTH,
+        settings::Limits,
+    },
+    counter::Counter,
+    flow::{Address, FlowKey as _},
+    opening,
+    room::{self, Share},
+    tcp::{options::SynOptions, seq::Seq},
+    world::{Insertion, Tables},
+};
+
+/// Puts the entry of a flow of which nothing is remembered among the half-open ones, if its host has not used up its share;
+/// false if another CPU was faster. A leftover under the key makes room.
+#[inline(always)]
+pub fn remember<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> bool {
+    if !world.takes_share(key, Share::HalfOpen) {
+        world.count(Counter::MemoryShareExceeded, 1);
+        return true;
+    }
+    match world.insert_half_open(key, record) {
+        Insertion::Done => world.count(Counter::HalfOpenInserted, 1),
+        Insertion::Exists => return give_way(world, key, record),
+        Insertion::Full => {}
+    }
+    true
+}
+
+/// Puts an entry in the place of a leftover; false if what lies there is none.
+#[inline(always)]
+fn give_way<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> bool {
+    let is_leftover = world
+        .half_open(key)
+        .is_some_and(|there| Control(unpack(there.life.load()).0).has(Control::MOVED));
+    is_leftover && world.replace_half_open(key, record)
+}
+
+/// Counts one more entry of the flow's host in a table of memory; false if it has its share.
+#[inline(always)]
+pub fn takes_share<A: Address, W: Tables<A>>(world: &W, key: &A::Key, of: Share) -> bool {
+    let Some(settings) = world.settings() else {
+        return true;
+    };
+    let (window, most) = match of {
+        Share::HalfOpen => (Limits::HALF_OPEN_WINDOW, settings.limits.half_open_share),
+        Share::History => (settings.history, settings.limits.history_share),
+    };
+    let index = room::cell(key.fold_host(), of, SHARES_LENGTH);
+    world
+        .share(index)
+        .is_none_or(|cell| room::take(cell, world.now(), window, most))
+}
+
+/// Remembers what a SYN of the peer says, to a guarded host, of a flow that is not known.
+#[inline(always)]
+pub fn await_answer<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    peer_next: Seq,
+    options: SynOptions,
+) {
+    let service = u16::from_be_bytes(key.host().port);
+    if world.mode(key, service).is_some() && joins_endpoints::<A>(key) {
+        let record = opening::awaited(peer_next, &options, world.now());
+        remember(world, key, &record);
+    }
+}
+
+/// Whether both ends of a flow have addresses that TCP endpoints can have, and different ones.
+#[must_use]
+#[inline(always)]
+pub fn joins_endpoints<A: Address>(key: &A::Key) -> bool {
+    let (host, peer) = (key.host().address, key.peer().address);
+    host.is_endpoint() && peer.is_endpoint() && host != peer
+}
