@@ -334,10 +334,11 @@ macro_rules! tables {
             };
             let host = key.host;
             let all = LOAD.get($load).map_or(0, KernelWord::load);
-            // SAFETY: the pointer is of a lookup in this run of the program.
-            let of_host = $hosts
-                .get_ptr(&host)
-                .map_or(0, |held| unsafe { &*held }.load());
+            let of_host = match $hosts.get_ptr(&host) {
+                // SAFETY: the pointer is of a lookup in this run of the program.
+                Some(held) => unsafe { &*held }.load(),
+                None => 0,
+            };
             let most = Kernel
                 .settings()
                 .map_or(0, |settings| settings.limits.max_flows);

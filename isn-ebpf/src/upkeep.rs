@@ -93,10 +93,8 @@ macro_rules! tasks {
         extern "C" fn $expire_one(key: *const $key, place: u32) -> u32 {
             let copy = &mut MaybeUninit::uninit();
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
-            let (Some(key), Some(place)) = (
-                unsafe { copied(key, copy) },
-                Place::from_number(place as u8),
-            ) else {
+            let key = unsafe { copied(key, copy) };
+            let (Some(key), Some(place)) = (key, Place::from_number(place as u8)) else {
                 return 0;
             };
             upkeep::expire::<$address, _>(&Kernel, key, place).into()
@@ -108,11 +106,12 @@ macro_rules! tasks {
         extern "C" fn $restore_one(key: *const $key, record: *const Record, place: u32) -> u32 {
             let (copy, own) = (&mut MaybeUninit::uninit(), &mut MaybeUninit::uninit());
             // SAFETY: as above.
-            let (Some(key), Some(record), Some(place)) = (
-                unsafe { copied(key, copy) },
-                unsafe { copied(record, own) },
-                Place::from_number(place as u8),
-            ) else {
+            let key = unsafe { copied(key, copy) };
+            // SAFETY: as above.
+            let record = unsafe { copied(record, own) };
+            let (Some(key), Some(record), Some(place)) =
+                (key, record, Place::from_number(place as u8))
+            else {
                 return 0;
             };
             upkeep::restore::<$address, _>(&Kernel, key, place, *record).into()

@@ -10,11 +10,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::{
     maps::MapInfo,
-    programs::{ProgramInfo, SchedClassifier, TcAttachType, loaded_programs},
+    programs::{ProgramInfo, loaded_programs},
 };
-use serde_json::Value;
 
-use crate::{gateway::Isnguard, namespace::Namespace};
+use crate::gateway::Isnguard;
 
 /// What an instance holds in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,35 +94,6 @@ impl ProcessHoldings {
             descriptors: descriptors.count(),
         })
     }
-}
-
-/// How many programs sit at an interface, whoever put them there: XDP, TCX and filters of a clsact qdisc, both ways.
-pub fn programs_at(namespace: &Namespace, interface: &str) -> Result<usize> {
-    let link = namespace.run("ip", &["-j", "-d", "link", "show", "dev", interface])?;
-    let link: Value =
-        serde_json::from_str(&link).with_context(|| format!("`ip -j link` said: {link}"))?;
-    // One attached program, or several of different modes.
-    let xdp = match &link[0]["xdp"] {
-        Value::Null => 0,
-        xdp => xdp["attached"].as_array().map_or(1, Vec::len),
-    };
-    let mut count = xdp;
-    for way in [TcAttachType::Ingress, TcAttachType::Egress] {
-        let there = namespace.enter(|| SchedClassifier::query_tcx(interface, way));
-        count += there
-            .map(|(_, programs)| programs.len())
-            .with_context(|| format!("cannot ask for the TCX programs of {interface}"))?;
-    }
-    for way in ["ingress", "egress"] {
-        let filters = namespace.run("tc", &["-j", "filter", "show", "dev", interface, way])?;
-        let filters: Value = serde_json::from_str(&filters)
-            .with_context(|| format!("`tc -j filter` said: {filters}"))?;
-        count += filters.as_array().map_or(0, |filters| {
-            let is_bpf = |filter: &&Value| filter["options"]["prog"].is_object();
-            filters.iter().filter(is_bpf).count()
-        });
-    }
-    Ok(count)
 }
 
 /// Programs that use one of these maps. One that goes meanwhile is none.

@@ -80,7 +80,22 @@ pub enum Interrupted {
 }
 
 /// Runs `command` and kills it right before its lasting call number `nth`, counted from 0.
-pub fn kill_before(mut command: Command, nth: usize) -> Result<Interrupted> {
+pub fn kill_before(command: Command, nth: usize) -> Result<Interrupted> {
+    kill_before_such(command, nth, |_| true)
+}
+
+/// The calls that put a program into the place of another: links at XDP and TCX, filters at clsact.
+#[must_use]
+pub fn replaces_a_program(call: &str) -> bool {
+    ["bpf LINK_UPDATE", "netlink NEWTFILTER"].contains(&call)
+}
+
+/// The same where only calls count that are `such`, by their names.
+pub fn kill_before_such(
+    mut command: Command,
+    nth: usize,
+    such: fn(&str) -> bool,
+) -> Result<Interrupted> {
     let what = described(&command);
     command
         .stdin(Stdio::null())
@@ -93,7 +108,7 @@ pub fn kill_before(mut command: Command, nth: usize) -> Result<Interrupted> {
         .with_context(|| format!("cannot start `{what}` to be traced"))?;
     let traced = Traced(Pid::from_raw(i32::try_from(child.id())?));
     traced
-        .follow(nth)
+        .follow(nth, such)
         .with_context(|| format!("tracing `{what}`"))
 }
 
@@ -101,7 +116,7 @@ pub fn kill_before(mut command: Command, nth: usize) -> Result<Interrupted> {
 struct Traced(Pid);
 
 impl Traced {
-    fn follow(&self, nth: usize) -> Result<Interrupted> {
+    fn follow(&self, nth: usize, such: fn(&str) -> bool) -> Result<Interrupted> {
         // The first stop is the one that exec makes.
         if let WaitStatus::Exited(_, code) = waitpid(self.0, None)? {
             bail!("it ended before it began, with code {code}");
@@ -120,10 +135,10 @@ impl Traced {
                 WaitStatus::Stopped(_, other) => signal = Some(other),
                 WaitStatus::PtraceSyscall(_) => match self.entered()? {
                     Some(Call::Waiting) => return Ok(Interrupted::Resting),
-                    Some(Call::Lasting(name)) if seen == nth => {
+                    Some(Call::Lasting(name)) if such(name) && seen == nth => {
                         return Ok(Interrupted::Before(name));
                     }
-                    Some(Call::Lasting(_)) => seen += 1,
+                    Some(Call::Lasting(name)) => seen += usize::from(such(name)),
                     None => {}
                 },
                 other => bail!("it stopped in a way that was not asked for: {other:?}"),

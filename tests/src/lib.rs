@@ -5,7 +5,7 @@
 //! connections regress; `transfer` moves digested bytes;
 //! `crowd` is thousands of connections at once, `flood` is SYNs by the ten thousands;
 //! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary, `hooks` counts
-//! what sits where, `traced` kills a process at a chosen system call.
+//! what sits where.
 //!
 //! `load` and `datagrams` keep connections and datagrams going while something happens; `interrupted` kills a program before a chosen
 //! system call; `holdings` tells what an instance has in the kernel, `kernel_log` what the
@@ -45,7 +45,6 @@ pub mod socket_option;
 pub mod super_packets;
 pub mod test_run;
 pub mod topology;
-pub mod traced;
 pub mod transfer;
 pub mod two_worlds;
 pub mod unmodified;

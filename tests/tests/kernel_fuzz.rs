@@ -117,11 +117,18 @@ fn report(find: &Find) -> String {
     )
 }
 
-/// The counters that no packet has moved: all can be reached but the one that needs two CPUs on one flow.
+/// What no episode can reach: it needs two CPUs on one flow, or a host with more flows than an episode has.
+const OUT_OF_REACH: [Counter; 3] = [
+    Counter::DroppedContended,
+    Counter::ShareExceeded,
+    Counter::MemoryShareExceeded,
+];
+
+/// The counters that no packet has moved.
 fn unreached(progress: &Progress) -> Vec<&'static str> {
     Counter::ALL
         .iter()
-        .filter(|it| progress.counted[it.index()] == 0 && **it != Counter::DroppedContended)
+        .filter(|it| progress.counted[it.index()] == 0 && !OUT_OF_REACH.contains(it))
         .map(|it| it.name())
         .collect()
 }

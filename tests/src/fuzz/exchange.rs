@@ -94,6 +94,16 @@ impl Author {
         self.say(it, &answer);
     }
 
+    /// The same two acknowledgments by turns, of a connection that nobody in between knows.
+    pub fn circle(&mut self, it: &mut Conversation) {
+        let one = it.host_says(ACK, &mut self.rng);
+        let other = it.peer_says(ACK, &mut self.rng);
+        for _ in 0..self.rng.usize(12..24) {
+            self.aside(it, &one);
+            self.aside(it, &other);
+        }
+    }
+
     /// The end, by one of the many ways.
     pub fn close(&mut self, it: &mut Conversation) {
         match self.rng.u8(..10) {

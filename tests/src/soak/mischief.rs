@@ -16,7 +16,8 @@ use super::{
 use crate::{
     family::Family,
     gateway::Isnguard,
-    holdings::{Holdings, ProcessHoldings, programs_at},
+    holdings::{Holdings, ProcessHoldings},
+    hooks::programs_at,
     resident::Resident,
     setup::Setup,
     topology::Lab,
@@ -26,6 +27,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// One for arriving packets, one for leaving ones.
 const PROGRAMS: usize = 2;
+/// The program that `run` sweeps with, at no hook.
+const UPKEEP: usize = 1;
 /// How long the interface stays down, in milliseconds: less than a neighbour is asked for in vain.
 const OUTAGES: std::ops::Range<u64> = 20..600;
 const SYNS: std::ops::Range<u32> = 500..8_000;
@@ -199,19 +202,19 @@ impl<'a, 'lab> Mischief<'a, 'lab> {
         Ok(())
     }
 
-    /// Healthy, attached once, by two programs and no more.
+    /// Healthy, attached once, by two programs and no more; no other is loaded but the one for upkeep.
     fn ensure_whole(&mut self) -> Result<()> {
         let begun = Instant::now();
         let mut told = String::new();
         let whole = wait::until(PATIENCE, "the instance to be whole", || {
             let status = self.isnguard.status()?;
-            let at_hooks = programs_at(&self.lab.gateway, &self.setup.interface)?;
+            let at_hooks: usize = programs_at(self.lab, &self.setup.interface)?.iter().sum();
             let holdings = Holdings::of(self.isnguard)?;
             told = format!("{at_hooks} programs at the hooks, {holdings:?}, {status}");
             let is_whole = status["healthy"] == true
                 && status["attached"].as_array().map_or(0, Vec::len) == 1
                 && at_hooks == PROGRAMS
-                && holdings.programs == PROGRAMS;
+                && holdings.programs == PROGRAMS + UPKEEP;
             Ok(is_whole.then_some(()))
         });
         whole.with_context(|| format!("{:?}: {told}", begun.elapsed()))

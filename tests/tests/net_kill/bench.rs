@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
-    holdings::{Holdings, programs_at},
+    holdings::Holdings,
+    hooks::programs_at,
     load::pass_block,
     process,
     scenario::{Connection, host_end, one_life},
@@ -127,7 +128,7 @@ impl<'a> Bench<'a> {
     fn ensure_programs(&self, wanted: usize) -> Result<()> {
         let mut there = 0;
         let counted = wait::until(PATIENCE, "the right number of programs", || {
-            there = programs_at(&self.lab.gateway, &self.setup.interface)?;
+            there = programs_at(self.lab, &self.setup.interface)?.iter().sum();
             Ok((there == wanted).then_some(()))
         });
         ensure!(
