@@ -148,11 +148,12 @@ impl Address for [u8; 16] {
     }
 }
 
-/// Multiplicative hashing (Knuth, volume 3, section 6.4): the upper half of a product is well mixed.
+/// Multiplicative hashing (Knuth, volume 3, section 6.4): the upper half of a product is well mixed. Bits move up only, so
+/// the upper half of the word comes down first.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
 const fn mixed(word: u64) -> u32 {
-    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    ((word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 /// The two halves of an IPv6 address as one word.
@@ -275,6 +276,15 @@ mod tests {
         );
         assert_eq!(Vlan::UNTAGGED.tagged(0xe000), Vlan::UNTAGGED);
         assert_eq!(Vlan::UNTAGGED.tagged(100).tagged(0xe000), Vlan(100));
+    }
+
+    #[test]
+    fn every_bit_of_a_word_moves_every_part_of_its_hash() {
+        for bit in 0..64 {
+            let moved = |word: u64| mixed(word) ^ mixed(word ^ 1 << bit);
+            let reached = (0..1000_u64).fold(0, |all, word| all | moved(word << 20 | word));
+            assert_eq!(reached, u32::MAX, "bit {bit}");
+        }
     }
 
     #[test]

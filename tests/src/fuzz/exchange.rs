@@ -94,7 +94,8 @@ impl Author {
         self.say(it, &answer);
     }
 
-    /// The same two acknowledgments by turns, of a connection that nobody in between knows.
+    /// The same two acknowledgments by turns, of a connection that nobody in between knows. Where nothing is damaged: a
+    /// flow that is made of another may share its cell and break the circle, and the model knows no cells.
     pub fn circle(&mut self, it: &mut Conversation) {
         let one = it.host_says(ACK, &mut self.rng);
         let other = it.peer_says(ACK, &mut self.rng);

@@ -111,7 +111,7 @@ impl Author {
         }
         match it.stage {
             Stage::Closed if it.label != 0 && self.chance(8) => self.knock(it),
-            Stage::Closed if it.label == 0 && self.chance(60) => self.circle(it),
+            Stage::Closed if is_calm && it.label == 0 && self.chance(20) => self.circle(it),
             Stage::Closed => self.open(it),
             Stage::HalfOpen => match self.rng.u8(..4) {
                 0 => self.exchange(it),
