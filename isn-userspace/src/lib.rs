@@ -7,6 +7,7 @@ pub mod cli;
 pub mod daemon;
 pub mod dataplane;
 pub mod failure;
+pub mod grading;
 pub mod report;
 pub mod settings;
 pub mod snapshot;
