@@ -112,9 +112,9 @@ impl LeftOut {
         self.counts.values().sum()
     }
 
-    /// `3 not TCP, 1 not IP`: the reasons, the commonest first. Empty if nothing was left out.
+    /// `3 not TCP`, `1 not IP`: the reasons, the commonest first.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn words(&self) -> Vec<String> {
         let mut counts: Vec<_> = self.counts.iter().collect();
         counts.sort_by_key(|(why, count)| (std::cmp::Reverse(**count), **why));
         let links: Vec<String> = self.links.keys().map(LinkType::to_string).collect();
@@ -122,7 +122,7 @@ impl LeftOut {
             Why::LinkType => format!("{count} of {}", links.join(" and ")),
             why => format!("{count} {}", why.words()),
         });
-        words.collect::<Vec<String>>().join(", ")
+        words.collect()
     }
 }
 
@@ -133,14 +133,14 @@ mod tests {
     #[test]
     fn the_commonest_reason_comes_first_and_link_types_are_named() {
         let mut left_out = LeftOut::default();
-        assert_eq!(left_out.words(), "");
+        assert!(left_out.words().is_empty());
         left_out.count(Why::NotIp);
         left_out.count(Why::NotTcp);
         left_out.count(Why::NotTcp);
         left_out.count_link(LinkType(105));
         assert_eq!(
             left_out.words(),
-            "2 not TCP, 1 not IP, 1 of link type 105 (IEEE 802.11)"
+            ["2 not TCP", "1 not IP", "1 of link type 105 (IEEE 802.11)"]
         );
         assert_eq!(left_out.total(), 4);
     }
