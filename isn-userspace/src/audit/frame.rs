@@ -42,10 +42,10 @@ pub struct Octets<'a> {
     length: u32,
 }
 
-impl<'a> Octets<'a> {
+impl Octets<'_> {
     #[cfg(test)]
-    pub fn whole(octets: &'a [u8]) -> Self {
-        Self {
+    pub fn whole(octets: &[u8]) -> Octets<'_> {
+        Octets {
             octets,
             length: u32::try_from(octets.len()).unwrap(),
         }

@@ -35,6 +35,7 @@ impl Graded {
     }
 
     /// The order of reports: the worst first, those of which too little is known last.
+    #[must_use]
     pub fn rank(&self) -> impl Ord + use<> {
         let Assessment {
             grade,

@@ -23,7 +23,7 @@ pub struct Hosts {
     total: usize,
     quota: usize,
     most_samples: usize,
-    most_hosts: usize,
+    most: usize,
     dropped: Dropped,
 }
 
@@ -43,13 +43,13 @@ impl Default for Hosts {
 }
 
 impl Hosts {
-    fn with_room(most_samples: usize, quota: usize, most_hosts: usize) -> Self {
+    fn with_room(most_samples: usize, quota: usize, most: usize) -> Self {
         Self {
             samples: BTreeMap::new(),
             total: 0,
             quota,
             most_samples,
-            most_hosts,
+            most,
             dropped: Dropped::default(),
         }
     }
@@ -63,12 +63,10 @@ impl Hosts {
             }
             samples.push(sample);
         } else {
-            if self.samples.len() >= self.most_hosts {
+            if self.samples.len() >= self.most {
                 self.drop_hosts();
             }
-            let mut samples = Vec::with_capacity(1);
-            samples.push(sample);
-            self.samples.insert(host, samples);
+            self.samples.insert(host, vec![sample]);
         }
         self.total += 1;
         if self.total >= self.most_samples {
@@ -100,7 +98,7 @@ impl Hosts {
 
     fn drop_hosts(&mut self) {
         let mut least = 2;
-        while self.samples.len() > self.most_hosts / 2 {
+        while self.samples.len() > self.most / 2 {
             let before = (self.samples.len(), self.total);
             self.samples.retain(|_, samples| samples.len() >= least);
             self.total = self.samples.values().map(Vec::len).sum();

@@ -39,6 +39,7 @@ impl LinkType {
     pub const LINUX_SLL2: Self = Self(276);
 
     /// Whether [`Self::read`] knows it.
+    #[must_use]
     pub const fn is_known(self) -> bool {
         matches!(
             self,

@@ -71,9 +71,9 @@ impl AuditReport {
         graded.sort_by_cached_key(Graded::rank);
         let matching = graded.len();
         graded.truncate(limit.unwrap_or(usize::MAX));
-        let seconds = findings
-            .span
-            .map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+        let seconds = findings.span.map_or(0.0, |(first, last)| {
+            last.saturating_sub(first).as_secs_f64()
+        });
         Self {
             file: file.into(),
             format: if findings.format == Format::PcapNg {

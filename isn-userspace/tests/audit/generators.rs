@@ -137,5 +137,5 @@ fn a_million_syns() {
     );
     assert_eq!(json["hosts"][0]["samples"], 1_000);
     println!("a million SYNs of 1,000 hosts: {:.2} s", took.as_secs_f64());
-    assert!(took < Duration::from_secs(300), "it took {took:?}");
+    assert!(took < Duration::from_mins(5), "it took {took:?}");
 }

@@ -9,14 +9,14 @@ use std::{
 use crate::{
     audit::{Findings, rewritten},
     failure::{Explain as _, Failure},
-    grading::Sample,
+    plot::picture,
     report::AuditReport,
 };
 
 /// The name of a picture says what it is.
 pub fn name(text: &str) -> Result<PathBuf, String> {
     let file = PathBuf::from(text);
-    let extension = file.extension().map(|name| name.to_ascii_lowercase());
+    let extension = file.extension().map(std::ffi::OsStr::to_ascii_lowercase);
     if extension.is_some_and(|name| name == "svg" || name == "png") {
         Ok(file)
     } else {
@@ -66,14 +66,6 @@ pub fn draw(
         report.pictures.push(file.display().to_string());
     }
     Ok(())
-}
-
-fn picture(_: &str, _: &[Sample], _: Option<&[Sample]>, file: &Path) -> Result<(), Failure> {
-    Err(Failure::new(
-        format!("cannot draw {}", file.display()),
-        "this build draws no pictures",
-        "this build draws no pictures",
-    ))
 }
 
 /// `worst.svg` becomes `worst-192.0.2.1.svg`, and colons of IPv6 dashes, since they mean something to other programs.
