@@ -1,0 +1,6 @@
+//! Pictures of every kind of host, looked into.
+
+mod gallery;
+mod generators;
+
+pub use generators::{kinds, samples};

@@ -1,0 +1,8 @@
+//! `isnguard audit` from outside: captures of every kind in, reports and refusals out.
+
+mod captures;
+mod formats;
+mod generators;
+mod program;
+mod refusals;
+mod reports;
