@@ -7,7 +7,7 @@ use super::{
 };
 use crate::grading::{Class, Sample};
 
-/// What moves forward by less is joined by a line to the one before, if most do: for random numbers it would be a thicket.
+/// What moves forward by less is joined by a line to the one before, if most do: for others it would be a thicket.
 const NEAR: u32 = 1 << 28;
 
 /// The part of the circle of sequence numbers that is shown.
@@ -21,7 +21,10 @@ pub struct Window {
 
 impl Window {
     /// All numbers.
-    pub const WHOLE: Self = Self { low: 0, height: SPACE };
+    pub const WHOLE: Self = Self {
+        low: 0,
+        height: SPACE,
+    };
 
     /// The least part that holds all, with some room around it; all numbers if that would be a quarter of them or more, or if
     /// there is only one.
@@ -30,7 +33,12 @@ impl Window {
         isns.sort_unstable();
         isns.dedup();
         let next = isns.iter().cycle().skip(1);
-        let Some((gap, first)) = isns.iter().zip(next).map(|(isn, next)| (next.wrapping_sub(*isn), *next)).max() else {
+        let Some((gap, first)) = isns
+            .iter()
+            .zip(next)
+            .map(|(isn, next)| (next.wrapping_sub(*isn), *next))
+            .max()
+        else {
             return Self::WHOLE;
         };
         let held = 0_u32.wrapping_sub(gap);
@@ -38,7 +46,10 @@ impl Window {
             return Self::WHOLE;
         }
         let room = held / 20 + 1;
-        Self { low: first.wrapping_sub(room), height: f64::from(held + 2 * room) }
+        Self {
+            low: first.wrapping_sub(room),
+            height: f64::from(held + 2 * room),
+        }
     }
 
     /// Where a number lies: 0 is the bottom, 1 the top.
@@ -87,20 +98,34 @@ impl Course {
     pub fn of(samples: &[Sample], class: Class, most: usize) -> Self {
         let time = |sample: &Sample| sample.at.as_secs_f64();
         let begin = samples.first().map_or(0.0, time);
-        let seconds = samples.last().map_or(0.0, |last| time(last) - begin).max(0.0);
+        let seconds = samples
+            .last()
+            .map_or(0.0, |last| time(last) - begin)
+            .max(0.0);
         let (window, unit) = (Window::of(samples), Unit::of(seconds));
         let mark = |sample: &Sample| {
             let up = window.position(sample.isn);
-            let fall = sample.ahead.filter(|ahead| *ahead <= 0).map(|ahead| f64::from(ahead.unsigned_abs()));
+            let fall = sample
+                .ahead
+                .filter(|ahead| *ahead <= 0)
+                .map(|ahead| f64::from(ahead.unsigned_abs()));
             Mark {
-                right: if seconds > 0.0 { ((time(sample) - begin) / seconds).clamp(0.0, 1.0) } else { 0.5 },
+                right: if seconds > 0.0 {
+                    ((time(sample) - begin) / seconds).clamp(0.0, 1.0)
+                } else {
+                    0.5
+                },
                 up,
                 fallen_from: fall.map(|fall| (up + fall / window.height).min(1.0)),
             }
         };
         let marks: Vec<Mark> = shown(samples, most).map(mark).collect();
         Self {
-            lines: if marks.len() == samples.len() { lines(samples, &marks, window, class) } else { Vec::new() },
+            lines: if marks.len() == samples.len() {
+                lines(samples, &marks, window, class)
+            } else {
+                Vec::new()
+            },
             marks,
             window,
             unit,
@@ -119,19 +144,31 @@ fn regresses(sample: &Sample) -> bool {
 fn shown(samples: &[Sample], most: usize) -> impl Iterator<Item = &Sample> {
     let mut indices = chosen(samples.len(), most);
     if indices.len() < samples.len() {
-        let (bad, good): (Vec<_>, Vec<_>) = (0..samples.len()).partition(|index| regresses(&samples[*index]));
+        let (bad, good): (Vec<_>, Vec<_>) =
+            (0..samples.len()).partition(|index| regresses(&samples[*index]));
         let places = bad.len().min(most / 5);
-        indices = chosen(bad.len(), places).into_iter().map(|n| bad[n]).collect();
-        indices.extend(chosen(good.len(), most - places).into_iter().map(|n| good[n]));
+        indices = chosen(bad.len(), places)
+            .into_iter()
+            .map(|n| bad[n])
+            .collect();
+        indices.extend(
+            chosen(good.len(), most - places)
+                .into_iter()
+                .map(|n| good[n]),
+        );
         indices.sort_unstable();
     }
     indices.into_iter().map(|index| &samples[index])
 }
 
 fn lines(samples: &[Sample], marks: &[Mark], window: Window, class: Class) -> Vec<Vec<(f64, f64)>> {
-    let steps = || samples.windows(2).map(|pair| pair[1].isn.wrapping_sub(pair[0].isn));
-    let near = steps().filter(|step| *step < NEAR || step.wrapping_neg() < NEAR).count();
-    if near * 10 < samples.len() * 6 {
+    let steps = || {
+        samples
+            .windows(2)
+            .map(|pair| pair[1].isn.wrapping_sub(pair[0].isn))
+    };
+    let near = steps().filter(|step| *step < NEAR).count();
+    if near * 10 < samples.len().saturating_sub(1) * 7 {
         return Vec::new();
     }
     let mut lines = Vec::new();
@@ -150,7 +187,11 @@ fn lines(samples: &[Sample], marks: &[Mark], window: Window, class: Class) -> Ve
             line.push((to.right, from.up));
         }
         if reached >= 1.0 {
-            let begin = if class == Class::FixedStep { to.right } else { from.right };
+            let begin = if class == Class::FixedStep {
+                to.right
+            } else {
+                from.right
+            };
             let at = begin + (to.right - begin) * (1.0 - from.up) / (reached - from.up);
             line.push((at, 1.0));
             lines.push(std::mem::replace(&mut line, vec![(at, 0.0)]));

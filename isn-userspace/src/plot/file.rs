@@ -32,7 +32,9 @@ pub enum Format {
 impl Format {
     /// The format that the name of a file asks for.
     pub fn of(file: &Path) -> Result<Self, Failure> {
-        let extension = file.extension().map(|name| name.to_string_lossy().to_ascii_lowercase());
+        let extension = file
+            .extension()
+            .map(|name| name.to_string_lossy().to_ascii_lowercase());
         match extension.as_deref() {
             Some("svg") => Ok(Self::Svg),
             Some("png") => Ok(Self::Png),
@@ -41,7 +43,11 @@ impl Format {
                     || "its name has no extension, so it does not say which sort of picture is wanted".into(),
                     |other| format!("pictures of the sort `.{other}` are not made"),
                 );
-                Err(Failure::new(cannot(file), why, "end the file's name in .svg or .png"))
+                Err(Failure::new(
+                    cannot(file),
+                    why,
+                    "end the file's name in .svg or .png",
+                ))
             }
         }
     }
@@ -50,7 +56,9 @@ impl Format {
     pub fn octets(self, file: &Path, svg: String) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Svg => Ok(svg.into_bytes()),
-            Self::Png => rendered(&svg).explain(cannot(file), "name a file that ends in .svg instead"),
+            Self::Png => {
+                rendered(&svg).explain(cannot(file), "name a file that ends in .svg instead")
+            }
         }
     }
 }
@@ -63,11 +71,24 @@ fn rendered(svg: &str) -> anyhow::Result<Vec<u8>> {
     let mut fonts = Database::new();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
     fonts.load_font_data(epaint_default_fonts::HACK_REGULAR.to_vec());
-    let options = Options { fontdb: Arc::new(fonts), font_family: FAMILY.into(), ..Options::default() };
+    let options = Options {
+        fontdb: Arc::new(fonts),
+        font_family: FAMILY.into(),
+        ..Options::default()
+    };
     let tree = Tree::from_str(svg, &options)?;
-    let size = tree.size().to_int_size().scale_by(FINENESS).context("the picture has no size")?;
-    let mut pixmap = Pixmap::new(size.width(), size.height()).context("there is no memory for the picture")?;
-    resvg::render(&tree, Transform::from_scale(FINENESS, FINENESS), &mut pixmap.as_mut());
+    let size = tree
+        .size()
+        .to_int_size()
+        .scale_by(FINENESS)
+        .context("the picture has no size")?;
+    let mut pixmap =
+        Pixmap::new(size.width(), size.height()).context("there is no memory for the picture")?;
+    resvg::render(
+        &tree,
+        Transform::from_scale(FINENESS, FINENESS),
+        &mut pixmap.as_mut(),
+    );
     Ok(pixmap.encode_png()?)
 }
 

@@ -2,6 +2,7 @@
 
 mod course;
 mod drawing;
+mod escapes;
 mod file;
 mod phase;
 mod projection;
@@ -11,23 +12,36 @@ mod thinning;
 
 use std::path::Path;
 
+pub use terminal::{in_terminal, render as on_screen};
+
 use self::{drawing::Side, file::Format};
 use crate::{
     failure::Failure,
     grading::{Sample, assess},
 };
 
-pub use terminal::in_terminal;
-
 /// Draws `before`, the numbers that a host chose, and at its right `after`, what isnguard made or would make of them, both in
 /// order of time. `title` names the host; how many samples there are, their class and grade stand below it.
 ///
 /// `file` is SVG or PNG by its extension. It appears whole, in place of one that was there, or not at all.
-pub fn picture(title: &str, before: &[Sample], after: Option<&[Sample]>, file: &Path) -> Result<(), Failure> {
+pub fn picture(
+    title: &str,
+    before: &[Sample],
+    after: Option<&[Sample]>,
+    file: &Path,
+) -> Result<(), Failure> {
     let format = Format::of(file)?;
     let graded = after.map(assess);
-    let after = after.zip(graded.as_ref()).map(|(samples, assessment)| Side { samples, assessment });
-    let before = Side { samples: before, assessment: &assess(before) };
+    let after = after
+        .zip(graded.as_ref())
+        .map(|(samples, assessment)| Side {
+            samples,
+            assessment,
+        });
+    let before = Side {
+        samples: before,
+        assessment: &assess(before),
+    };
     let svg = drawing::draw(title, &before, after.as_ref()).to_string();
     file::write(file, &format.octets(file, svg)?)
 }

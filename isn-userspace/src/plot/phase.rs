@@ -38,7 +38,10 @@ impl Phase {
         Self {
             count: all.len(),
             outside: all.iter().filter(|triple| farthest(triple) > reach).count(),
-            triples: chosen(all.len(), most).into_iter().map(|index| all[index]).collect(),
+            triples: chosen(all.len(), most)
+                .into_iter()
+                .map(|index| all[index])
+                .collect(),
             reach,
         }
     }
@@ -58,7 +61,12 @@ impl Phase {
 }
 
 fn triple(samples: &[Sample]) -> [i32; 3] {
-    [3, 2, 1].map(|n| samples[n].isn.wrapping_sub(samples[n - 1].isn).cast_signed())
+    [3, 2, 1].map(|n| {
+        samples[n]
+            .isn
+            .wrapping_sub(samples[n - 1].isn)
+            .cast_signed()
+    })
 }
 
 fn farthest(triple: &[i32; 3]) -> f64 {
@@ -70,7 +78,11 @@ fn farthest(triple: &[i32; 3]) -> f64 {
 fn reach(triples: &[[i32; 3]]) -> f64 {
     let mut sizes: Vec<f64> = triples.iter().map(farthest).collect();
     sizes.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "below the length"
+    )]
     let nearly_last = (real(sizes.len()) * HELD) as usize;
     match sizes.get(nearly_last.min(sizes.len().saturating_sub(1))) {
         Some(size) if *size > 0.0 && *size <= HALF / 8.0 => round_up(*size),
@@ -103,7 +115,11 @@ mod tests {
     fn a_small_step_is_magnified_and_what_stands_still_or_jumps_is_not() {
         let stepping = Phase::of(&samples((0..100).map(|n| n * 64_000)), 1_000);
         assert!((stepping.reach - 100_000.0).abs() < 1e-6);
-        assert!(stepping.within(stepping.reach).all(|place| place.iter().all(|x| (x - 0.64).abs() < 1e-9)));
+        assert!(
+            stepping
+                .within(stepping.reach)
+                .all(|place| place.iter().all(|x| (x - 0.64).abs() < 1e-9))
+        );
         for isn in [0_u32, 0x5555_5555] {
             let phase = Phase::of(&samples((0..100).map(|n| isn.wrapping_mul(n))), 1_000);
             assert!((phase.reach - HALF).abs() < 1e-6);

@@ -6,7 +6,10 @@ pub const SPACE: f64 = 4_294_967_296.0;
 pub const HALF: f64 = 2_147_483_648.0;
 
 /// A count as a coordinate; exact below 2⁵³.
-#[expect(clippy::cast_precision_loss, reason = "a picture has no place for the difference")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a picture has no place for the difference"
+)]
 pub const fn real(count: usize) -> f64 {
     count as f64
 }
@@ -52,12 +55,20 @@ pub fn grouped(number: f64) -> String {
         }
         text.push(digit);
     }
-    if number <= -0.5 { format!("−{text}") } else { text }
+    if number <= -0.5 {
+        format!("−{text}")
+    } else {
+        text
+    }
 }
 
 /// A whole number with its sign, which for 2³¹ is written as the power it is.
 pub fn signed(number: f64) -> String {
-    let size = if number.abs() >= HALF { "2³¹".to_owned() } else { grouped(number.abs()) };
+    let size = if number.abs() >= HALF {
+        "2³¹".to_owned()
+    } else {
+        grouped(number.abs())
+    };
     match number {
         n if n <= -0.5 => format!("−{size}"),
         n if n >= 0.5 => format!("+{size}"),
@@ -67,10 +78,22 @@ pub fn signed(number: f64) -> String {
 
 /// A number of a time axis with the digits that a distance of `step` needs.
 pub fn decimal(number: f64, step: f64) -> String {
-    let digits = if step >= 1.0 { 0.0 } else { -step.log10().floor() };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 17")]
+    let digits = if step >= 1.0 {
+        0.0
+    } else {
+        -step.log10().floor()
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 17"
+    )]
     let digits = digits.clamp(0.0, 17.0) as usize;
-    if digits == 0 { grouped(number) } else { format!("{number:.digits$}") }
+    if digits == 0 {
+        grouped(number)
+    } else {
+        format!("{number:.digits$}")
+    }
 }
 
 /// A unit of time axes.
@@ -85,10 +108,21 @@ pub struct Unit {
 impl Unit {
     /// The largest unit of which at least two fit into so many seconds.
     pub fn of(seconds: f64) -> Self {
-        [("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0), ("seconds", 1.0)]
-            .into_iter()
-            .find(|(_, length)| seconds >= 2.0 * length)
-            .map_or(Self { name: "milliseconds", seconds: 0.001 }, |(name, seconds)| Self { name, seconds })
+        [
+            ("days", 86_400.0),
+            ("hours", 3_600.0),
+            ("minutes", 60.0),
+            ("seconds", 1.0),
+        ]
+        .into_iter()
+        .find(|(_, length)| seconds >= 2.0 * length)
+        .map_or(
+            Self {
+                name: "milliseconds",
+                seconds: 0.001,
+            },
+            |(name, seconds)| Self { name, seconds },
+        )
     }
 }
 
@@ -98,11 +132,25 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_up_to_those_that_people_count_by() {
-        for (least, round) in [(0.0, 1.0), (1.0, 1.0), (3.0, 5.0), (64_000.0, 100_000.0), (200_000.0, 200_000.0)] {
-            assert!((round_up(least) - round).abs() < 1e-6, "{least}: {}", round_up(least));
+        for (least, round) in [
+            (0.0, 1.0),
+            (1.0, 1.0),
+            (3.0, 5.0),
+            (64_000.0, 100_000.0),
+            (200_000.0, 200_000.0),
+        ] {
+            assert!(
+                (round_up(least) - round).abs() < 1e-6,
+                "{least}: {}",
+                round_up(least)
+            );
         }
         for (span, round) in [(10.0, 2.0), (1.0, 0.2), (0.3, 0.05), (7.0, 2.0)] {
-            assert!((step(span, 6.0) - round).abs() < 1e-9, "{span}: {}", step(span, 6.0));
+            assert!(
+                (step(span, 6.0) - round).abs() < 1e-9,
+                "{span}: {}",
+                step(span, 6.0)
+            );
         }
     }
 
@@ -126,9 +174,13 @@ mod tests {
 
     #[test]
     fn a_span_of_time_is_told_in_the_largest_unit_that_fits_twice() {
-        for (seconds, name) in
-            [(0.5, "milliseconds"), (2.0, "seconds"), (119.0, "seconds"), (600.0, "minutes"), (1e6, "days")]
-        {
+        for (seconds, name) in [
+            (0.5, "milliseconds"),
+            (2.0, "seconds"),
+            (119.0, "seconds"),
+            (600.0, "minutes"),
+            (1e6, "days"),
+        ] {
             assert_eq!(Unit::of(seconds).name, name, "{seconds}");
         }
     }

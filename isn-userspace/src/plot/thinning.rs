@@ -46,8 +46,10 @@ mod tests {
 
     #[test]
     fn the_distance_between_two_is_not_always_the_same() {
-        let distances: std::collections::BTreeSet<_> =
-            chosen(100_000, 1_000).windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let distances: std::collections::BTreeSet<_> = chosen(100_000, 1_000)
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .collect();
         assert!(distances.len() > 50, "{}", distances.len());
     }
 }

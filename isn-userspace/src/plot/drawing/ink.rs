@@ -3,6 +3,7 @@
 
 use svg::node::element::{Group, Line, Rectangle, Text};
 
+use super::super::scale::real;
 use crate::grading::Grade;
 
 /// Text and frames.
@@ -36,11 +37,21 @@ pub const SHADES: u8 = 16;
 /// The colour of a depth from 0, near, to [`SHADES`] − 1, far.
 pub fn shade(step: u8) -> String {
     let position = f64::from(step.min(SHADES - 1)) / f64::from(SHADES - 1) * 4.999;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 4")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 4"
+    )]
     let below = position as usize;
-    let mix = |from: u8, to: u8| f64::from(from) + (f64::from(to) - f64::from(from)) * position.fract();
+    let mix =
+        |from: u8, to: u8| f64::from(from) + (f64::from(to) - f64::from(from)) * position.fract();
     let (from, to) = (DEPTHS[below], DEPTHS[below + 1]);
-    format!("rgb({:.0},{:.0},{:.0})", mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+    format!(
+        "rgb({:.0},{:.0},{:.0})",
+        mix(from.0, to.0),
+        mix(from.1, to.1),
+        mix(from.2, to.2)
+    )
 }
 
 /// The colour of a school mark, from good to alarming.
@@ -70,14 +81,24 @@ pub enum Anchor {
 }
 
 /// A line of text of so many units height.
-pub fn text(words: impl Into<String>, (x, y): (f64, f64), size: f64, color: &str, anchor: Anchor) -> Text {
+pub fn text(
+    words: impl Into<String>,
+    (x, y): (f64, f64),
+    size: f64,
+    color: &str,
+    anchor: Anchor,
+) -> Text {
     let anchor = match anchor {
         Anchor::Start => "start",
         Anchor::Middle => "middle",
         Anchor::End => "end",
     };
     // What XML 1.0 has no way to write would make the whole picture unreadable.
-    let words: String = words.into().chars().filter(|letter| !letter.is_control()).collect();
+    let words: String = words
+        .into()
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .collect();
     Text::new(words)
         .set("x", tenth(x))
         .set("y", tenth(y))
@@ -87,6 +108,12 @@ pub fn text(words: impl Into<String>, (x, y): (f64, f64), size: f64, color: &str
         .set("stroke", color)
         .set("stroke-width", tenth(size / 40.0))
         .set("text-anchor", anchor)
+}
+
+/// The size at which so many letters fit into a width, but no more than `most`.
+pub fn fitting(words: &str, width: f64, most: f64) -> f64 {
+    // An average letter is less than 0.55 of its height wide.
+    tenth((width / 0.55 / real(words.chars().count().max(1))).min(most))
 }
 
 /// A straight line.
@@ -109,5 +136,11 @@ pub fn badge(grade: Grade, (x, y): (f64, f64)) -> Group {
         .set("height", 44)
         .set("rx", 7)
         .set("fill", of_grade(grade));
-    Group::new().add(field).add(text(grade.name(), (x + 22.0, y + 32.0), 28.0, "#fff", Anchor::Middle))
+    Group::new().add(field).add(text(
+        grade.name(),
+        (x + 22.0, y + 32.0),
+        28.0,
+        "#fff",
+        Anchor::Middle,
+    ))
 }

@@ -2,8 +2,10 @@
 
 mod chart;
 mod cube;
+mod frame;
 mod ink;
 mod points;
+mod samples;
 
 use svg::{
     Document,
@@ -43,20 +45,43 @@ pub fn draw(title: &str, before: &Side<'_>, after: Option<&Side<'_>>) -> Documen
     let columns = if after.is_some() { 2.0 } else { 1.0 };
     let width = 2.0 * MARGIN + COLUMN * columns + BETWEEN * (columns - 1.0);
     let height = BELOW_TITLES + cube::HEIGHT + chart::HEIGHT + 2.0 * MARGIN;
-    let paper = Rectangle::new().set("width", "100%").set("height", "100%").set("fill", "#fff");
-    let name: String = title.chars().filter(|letter| !letter.is_control()).collect();
+    let paper = Rectangle::new()
+        .set("width", "100%")
+        .set("height", "100%")
+        .set("fill", "#fff");
+    let name: String = title
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .collect();
     let mut document = Document::new()
         .set("viewBox", (0.0, 0.0, width, height))
         .set("width", width)
         .set("height", height)
-        .set("font-family", format!("'{FAMILY}', Ubuntu, 'Helvetica Neue', Arial, sans-serif"))
+        .set(
+            "font-family",
+            format!("'{FAMILY}', Ubuntu, 'Helvetica Neue', Arial, sans-serif"),
+        )
         .add(Title::new(name))
         .add(paper)
-        .add(ink::text(title, (MARGIN, 62.0), 33.0, INK, Anchor::Start));
-    let heading = if after.is_some() { "Before: as the host chooses them" } else { "As the host chooses them" };
+        .add(ink::text(
+            title,
+            (MARGIN, 62.0),
+            ink::fitting(title, width - 2.0 * MARGIN, 33.0),
+            INK,
+            Anchor::Start,
+        ));
+    let heading = if after.is_some() {
+        "Before: as the host chooses them"
+    } else {
+        "As the host chooses them"
+    };
     document = document.add(column(heading, before, MARGIN));
     if let Some(after) = after {
-        document = document.add(column("After: as isnguard shows them to the peers", after, MARGIN + COLUMN + BETWEEN));
+        document = document.add(column(
+            "After: as isnguard shows them to the peers",
+            after,
+            MARGIN + COLUMN + BETWEEN,
+        ));
     }
     document
 }
@@ -68,12 +93,25 @@ fn column(heading: &str, side: &Side<'_>, left: f64) -> Group {
         count => format!("{} samples", grouped(real(count))),
     };
     let verdict = format!("{count}  ·  {}  ·  {}", assessment.class, assessment.detail);
+    let height = ink::fitting(&verdict, COLUMN - 58.0, 16.0);
     let chart = chart::draw(&Course::of(side.samples, assessment.class, MOST));
     Group::new()
         .set("transform", format!("translate({left} 0)"))
         .add(ink::badge(assessment.grade, (0.0, 92.0)))
         .add(ink::text(heading, (58.0, 110.0), 21.0, INK, Anchor::Start))
-        .add(ink::text(verdict, (58.0, 134.0), 16.0, MUTED, Anchor::Start))
-        .add(cube::draw(&Phase::of(side.samples, MOST)).set("transform", format!("translate(0 {BELOW_TITLES})")))
-        .add(chart.set("transform", format!("translate(0 {})", BELOW_TITLES + cube::HEIGHT + MARGIN)))
+        .add(ink::text(
+            verdict,
+            (58.0, 134.0),
+            height,
+            MUTED,
+            Anchor::Start,
+        ))
+        .add(
+            cube::draw(&Phase::of(side.samples, MOST))
+                .set("transform", format!("translate(0 {BELOW_TITLES})")),
+        )
+        .add(chart.set(
+            "transform",
+            format!("translate(0 {})", BELOW_TITLES + cube::HEIGHT + MARGIN),
+        ))
 }

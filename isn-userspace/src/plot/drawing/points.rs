@@ -13,7 +13,7 @@ use super::{
         projection::{WALLS, project},
         scale::{grouped, real, signed},
     },
-    cube::Frame,
+    frame::Frame,
     ink::{self, SHADES, tenth},
 };
 
@@ -45,21 +45,39 @@ impl Points {
             #[expect(clippy::cast_possible_truncation, reason = "on the page")]
             let at = ((x * 2.0) as i64, (y * 2.0) as i64);
             let depth = project(place).depth;
-            spots.entry(at).or_insert(Spot { at, place, depth, times: 0 }).times += 1;
+            spots
+                .entry(at)
+                .or_insert(Spot {
+                    at,
+                    place,
+                    depth,
+                    times: 0,
+                })
+                .times += 1;
         }
         let mut spots: Vec<_> = spots.into_values().collect();
         spots.sort_by(|a, b| b.depth.total_cmp(&a.depth).then(a.at.cmp(&b.at)));
-        Self { frame, reach, spots }
+        Self {
+            frame,
+            reach,
+            spots,
+        }
     }
 
     /// The colours go from the nearest point to the farthest: a small heap has its own near and far.
     pub fn draw(&self, radius: f64) -> Group {
         let far = self.spots.first().map_or(1.0, |spot| spot.depth);
         let near = self.spots.last().map_or(0.0, |spot| spot.depth);
-        let mut group = Group::new().set("class", "points").set("fill-opacity", 0.75);
+        let mut group = Group::new()
+            .set("class", "points")
+            .set("fill-opacity", 0.75);
         for spot in &self.spots {
             let depth = (spot.depth - near) / (far - near).max(0.05);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 16")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to 16"
+            )]
             let shade = ink::shade((depth * f64::from(SHADES)) as u8);
             let radius = radius * (1.35 - 0.7 * spot.depth) * weight(spot.times);
             group = group.add(self.circle(spot, radius).set("fill", shade));
@@ -69,20 +87,32 @@ impl Points {
 
     fn circle(&self, spot: &Spot, radius: f64) -> Circle {
         let (x, y) = self.frame.at(spot.place);
-        let circle = Circle::new().set("cx", tenth(x)).set("cy", tenth(y)).set("r", tenth(radius));
+        let circle = Circle::new()
+            .set("cx", tenth(x))
+            .set("cy", tenth(y))
+            .set("r", tenth(radius));
         if spot.times == 1 {
             return circle;
         }
-        let [a, b, c] = spot.place.map(|part| signed(part * self.reach));
-        circle.add(Title::new(format!("{} times about ({a}, {b}, {c})", grouped(real(spot.times)))))
+        let differences = spot.place.map(|part| signed(part * self.reach)).join(", ");
+        circle.add(Title::new(format!(
+            "{} times about ({differences})",
+            grouped(real(spot.times))
+        )))
     }
 
     /// What the points throw on the walls: one path for each width.
     pub fn shadows(&self) -> Group {
-        let mut paths: BTreeMap<u64, String> = BTreeMap::new();
+        let mut paths: BTreeMap<usize, String> = BTreeMap::new();
         for spot in &self.spots {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few units")]
-            let path = paths.entry((weight(spot.times) * 2.0).round() as u64).or_default();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a few units"
+            )]
+            let path = paths
+                .entry((weight(spot.times) * 2.0).round() as usize)
+                .or_default();
             for (axis, end) in WALLS {
                 let mut thrown = spot.place;
                 thrown[axis] = end;
@@ -90,9 +120,15 @@ impl Points {
                 let _ = write!(path, "M{} {}h0", tenth(x), tenth(y));
             }
         }
-        let mut group = Group::new().set("stroke", ink::SHADOW).set("stroke-linecap", "round").set("fill", "none");
+        let mut group = Group::new()
+            .set("stroke", ink::SHADOW)
+            .set("stroke-linecap", "round")
+            .set("fill", "none");
         for (width, data) in paths {
-            group = group.add(Path::new().set("d", data).set("stroke-width", 1.2 * width as f64));
+            let path = Path::new()
+                .set("d", data)
+                .set("stroke-width", tenth(1.2 * real(width)));
+            group = group.add(path);
         }
         group.set("class", "shadows")
     }
