@@ -47,12 +47,12 @@ mod tests {
     const SECRET: Key = Key([0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908]);
 
     fn key4(octets: [u8; 12]) -> Key4 {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = octets;
+        let part = |from: usize| octets[from..from + 4].try_into().unwrap();
         Key4 {
-            host: [a, b, c, d],
-            peer: [e, f, g, h],
-            host_port: [i, j],
-            peer_port: [k, l],
+            host: part(0),
+            peer: part(4),
+            host_port: [octets[8], octets[9]],
+            peer_port: [octets[10], octets[11]],
             vlan: 0,
         }
     }
