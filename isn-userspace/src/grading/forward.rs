@@ -7,7 +7,7 @@ use super::{
     Class, Sample,
     chance::{BELIEVED, ln_at_least},
     finding::{Finding, grouped, rounded},
-    gaps::{Gap, SPACE},
+    gaps::{Gap, SPACE, tuple},
     trend::slope,
 };
 
@@ -129,7 +129,6 @@ pub(super) fn several(samples: &[Sample]) -> Option<Finding> {
 /// The least growth from one of the samples before the one at `place`.
 fn nearest(samples: &[Sample], place: usize) -> u32 {
     let this = &samples[place];
-    let tuple = |it: &Sample| (it.peer, it.peer_port, it.host_port);
     samples[place.saturating_sub(BACK)..place]
         .iter()
         .filter(|before| tuple(before) != tuple(this))
