@@ -7,7 +7,7 @@ use isnguard::grading::{Advice, Assessment, Class, Grade, assess};
 
 use crate::world::{Disturbance, seen, unnoticed_reuse};
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 300;
 const SIZES: [usize; 3] = [20, 50, 200];
 
 /// What a generator must be called.
