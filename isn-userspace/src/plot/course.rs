@@ -7,7 +7,7 @@ use super::{
 };
 use crate::grading::{Class, Sample};
 
-/// What moves forward by less is joined by a line to the one before, if most do: for random numbers it would be a thicket.
+/// What moves forward by less is joined by a line to the one before, if most do: for others it would be a thicket.
 const NEAR: u32 = 1 << 28;
 
 /// The part of the circle of sequence numbers that is shown.
@@ -167,10 +167,8 @@ fn lines(samples: &[Sample], marks: &[Mark], window: Window, class: Class) -> Ve
             .windows(2)
             .map(|pair| pair[1].isn.wrapping_sub(pair[0].isn))
     };
-    let near = steps()
-        .filter(|step| *step < NEAR || step.wrapping_neg() < NEAR)
-        .count();
-    if near * 10 < samples.len() * 6 {
+    let near = steps().filter(|step| *step < NEAR).count();
+    if near * 10 < samples.len().saturating_sub(1) * 7 {
         return Vec::new();
     }
     let mut lines = Vec::new();

@@ -2,6 +2,7 @@
 
 mod course;
 mod drawing;
+mod escapes;
 mod file;
 mod phase;
 mod projection;
@@ -11,7 +12,7 @@ mod thinning;
 
 use std::path::Path;
 
-pub use terminal::in_terminal;
+pub use terminal::{in_terminal, render as on_screen};
 
 use self::{drawing::Side, file::Format};
 use crate::{

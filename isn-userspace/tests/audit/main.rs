@@ -3,6 +3,7 @@
 mod captures;
 mod formats;
 mod generators;
+mod pictures;
 mod program;
 mod refusals;
 mod reports;

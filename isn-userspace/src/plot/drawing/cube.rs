@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 
-use svg::node::element::{Circle, Group, Polygon, Rectangle};
+use svg::node::element::{Circle, Group, Rectangle};
 
 use super::{
     super::{
-        phase::{AXES, FEWEST, Phase},
-        projection::{HIGHEST, WALLS, WIDEST, project},
-        scale::{HALF, grouped, real, signed},
+        phase::{FEWEST, Phase},
+        projection::{HIGHEST, WIDEST},
+        scale::{HALF, grouped, real},
     },
     COLUMN,
-    ink::{self, Anchor, GRID, INK, MUTED, SHADES, tenth},
+    frame::{Frame, axes, walls},
+    ink::{self, Anchor, INK, MUTED, SHADES, tenth},
     points::{Points, RADIUS, weight},
 };
 
@@ -19,24 +20,6 @@ use super::{
 pub const HEIGHT: f64 = 752.0;
 /// Points beyond which shadows would only be grey walls.
 const SHADOWS: usize = 2_500;
-
-/// A place on the page for a cube.
-#[derive(Clone, Copy)]
-pub struct Frame {
-    middle: (f64, f64),
-    scale: f64,
-}
-
-impl Frame {
-    /// Where (across, into the page, up), each from −1 to 1, is on the page.
-    pub fn at(self, place: [f64; 3]) -> (f64, f64) {
-        let seen = project(place);
-        (
-            self.middle.0 + seen.right * self.scale,
-            self.middle.1 - seen.up * self.scale,
-        )
-    }
-}
 
 /// The panel, its upper left corner at the origin.
 pub fn draw(phase: &Phase) -> Group {
@@ -116,96 +99,6 @@ fn caption(phase: &Phase) -> String {
     words
 }
 
-/// The place on a wall whose two other axes are at `first` and `second`.
-fn on_wall((axis, end): (usize, f64), first: f64, second: f64) -> [f64; 3] {
-    let mut place = [end; 3];
-    place[(axis + 1) % 3] = first;
-    place[(axis + 2) % 3] = second;
-    place
-}
-
-fn walls(frame: Frame) -> Group {
-    let mut group = Group::new();
-    for wall in WALLS {
-        let corners = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
-            .map(|(first, second)| frame.at(on_wall(wall, first, second)))
-            .map(|(x, y)| format!("{},{}", tenth(x), tenth(y)));
-        group = group.add(
-            Polygon::new()
-                .set("points", corners.join(" "))
-                .set("fill", ink::WALL)
-                .set("stroke", "#b8c2cc"),
-        );
-        for (at, color) in [(-0.5, GRID), (0.0, "#aab4bf"), (0.5, GRID)] {
-            for ends in [[(at, -1.0), (at, 1.0)], [(-1.0, at), (1.0, at)]] {
-                let [from, to] = ends.map(|(first, second)| frame.at(on_wall(wall, first, second)));
-                group = group.add(ink::line(from, to, color, 1.0));
-            }
-        }
-    }
-    group
-}
-
-/// The edge of an axis that is nearest to the eye, which has its ticks.
-fn edge(axis: usize, at: f64) -> [f64; 3] {
-    match axis {
-        0 => [at, -1.0, -1.0],
-        1 => [-1.0, at, -1.0],
-        _ => [-1.0, 1.0, at],
-    }
-}
-
-fn axes(frame: Frame, reach: f64) -> Group {
-    let mut group = Group::new();
-    let outwards = [
-        (Anchor::Start, (9.0, 20.0)),
-        (Anchor::End, (-11.0, 19.0)),
-        (Anchor::End, (-11.0, 3.0)),
-    ];
-    for (axis, (anchor, out)) in outwards.into_iter().enumerate() {
-        group = group.add(ink::line(
-            frame.at(edge(axis, -1.0)),
-            frame.at(edge(axis, 1.0)),
-            INK,
-            1.3,
-        ));
-        // Two axes begin at one corner, and say there the same.
-        for at in [-1.0, 0.0, 1.0].into_iter().skip(usize::from(axis == 1)) {
-            let (x, y) = frame.at(edge(axis, at));
-            group = group
-                .add(ink::line(
-                    (x, y),
-                    (x + out.0 * 0.5, y + out.1 * 0.4),
-                    INK,
-                    1.3,
-                ))
-                .add(ink::text(
-                    signed(at * reach),
-                    (x + out.0, y + out.1),
-                    13.0,
-                    MUTED,
-                    anchor,
-                ));
-        }
-    }
-    let names = [
-        ((14.0, 46.0), Anchor::Start),
-        ((-16.0, 50.0), Anchor::End),
-        ((-58.0, -20.0), Anchor::Start),
-    ];
-    for (axis, ((x, y), anchor)) in names.into_iter().enumerate() {
-        let place = frame.at(edge(axis, [0.45, 0.45, 1.0][axis]));
-        group = group.add(ink::text(
-            AXES[axis],
-            (place.0 + x, place.1 + y),
-            15.0,
-            INK,
-            anchor,
-        ));
-    }
-    group
-}
-
 fn legend() -> Group {
     let (x, y) = (COLUMN - 158.0, HEIGHT - 18.0);
     let mut group = Group::new()
@@ -258,8 +151,8 @@ fn legend() -> Group {
 /// The whole space, in which the magnified cube is a dot.
 fn inset(phase: &Phase) -> Group {
     let frame = Frame {
-        middle: (COLUMN - 66.0, 112.0),
-        scale: 44.0,
+        middle: (COLUMN - 58.0, 97.0),
+        scale: 35.0,
     };
     let points = Points::of(phase, HALF, frame);
     let mut group = walls(frame).add(points.draw(1.6)).set("class", "inset");

@@ -3,6 +3,7 @@
 
 use svg::node::element::{Group, Line, Rectangle, Text};
 
+use super::super::scale::real;
 use crate::grading::Grade;
 
 /// Text and frames.
@@ -107,6 +108,12 @@ pub fn text(
         .set("stroke", color)
         .set("stroke-width", tenth(size / 40.0))
         .set("text-anchor", anchor)
+}
+
+/// The size at which so many letters fit into a width, but no more than `most`.
+pub fn fitting(words: &str, width: f64, most: f64) -> f64 {
+    // An average letter is less than 0.55 of its height wide.
+    tenth((width / 0.55 / real(words.chars().count().max(1))).min(most))
 }
 
 /// A straight line.

@@ -2,8 +2,10 @@
 
 mod chart;
 mod cube;
+mod frame;
 mod ink;
 mod points;
+mod samples;
 
 use svg::{
     Document,
@@ -61,7 +63,13 @@ pub fn draw(title: &str, before: &Side<'_>, after: Option<&Side<'_>>) -> Documen
         )
         .add(Title::new(name))
         .add(paper)
-        .add(ink::text(title, (MARGIN, 62.0), 33.0, INK, Anchor::Start));
+        .add(ink::text(
+            title,
+            (MARGIN, 62.0),
+            ink::fitting(title, width - 2.0 * MARGIN, 33.0),
+            INK,
+            Anchor::Start,
+        ));
     let heading = if after.is_some() {
         "Before: as the host chooses them"
     } else {
@@ -85,6 +93,7 @@ fn column(heading: &str, side: &Side<'_>, left: f64) -> Group {
         count => format!("{} samples", grouped(real(count))),
     };
     let verdict = format!("{count}  ·  {}  ·  {}", assessment.class, assessment.detail);
+    let height = ink::fitting(&verdict, COLUMN - 58.0, 16.0);
     let chart = chart::draw(&Course::of(side.samples, assessment.class, MOST));
     Group::new()
         .set("transform", format!("translate({left} 0)"))
@@ -93,7 +102,7 @@ fn column(heading: &str, side: &Side<'_>, left: f64) -> Group {
         .add(ink::text(
             verdict,
             (58.0, 134.0),
-            16.0,
+            height,
             MUTED,
             Anchor::Start,
         ))

@@ -13,7 +13,7 @@ use super::{
         projection::{WALLS, project},
         scale::{grouped, real, signed},
     },
-    cube::Frame,
+    frame::Frame,
     ink::{self, SHADES, tenth},
 };
 
@@ -94,16 +94,16 @@ impl Points {
         if spot.times == 1 {
             return circle;
         }
-        let [a, b, c] = spot.place.map(|part| signed(part * self.reach));
+        let differences = spot.place.map(|part| signed(part * self.reach)).join(", ");
         circle.add(Title::new(format!(
-            "{} times about ({a}, {b}, {c})",
+            "{} times about ({differences})",
             grouped(real(spot.times))
         )))
     }
 
     /// What the points throw on the walls: one path for each width.
     pub fn shadows(&self) -> Group {
-        let mut paths: BTreeMap<u64, String> = BTreeMap::new();
+        let mut paths: BTreeMap<usize, String> = BTreeMap::new();
         for spot in &self.spots {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -111,7 +111,7 @@ impl Points {
                 reason = "a few units"
             )]
             let path = paths
-                .entry((weight(spot.times) * 2.0).round() as u64)
+                .entry((weight(spot.times) * 2.0).round() as usize)
                 .or_default();
             for (axis, end) in WALLS {
                 let mut thrown = spot.place;
@@ -125,11 +125,10 @@ impl Points {
             .set("stroke-linecap", "round")
             .set("fill", "none");
         for (width, data) in paths {
-            group = group.add(
-                Path::new()
-                    .set("d", data)
-                    .set("stroke-width", 1.2 * width as f64),
-            );
+            let path = Path::new()
+                .set("d", data)
+                .set("stroke-width", tenth(1.2 * real(width)));
+            group = group.add(path);
         }
         group.set("class", "shadows")
     }

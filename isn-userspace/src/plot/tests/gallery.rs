@@ -50,6 +50,41 @@ fn every_kind_of_host_has_a_picture_of_its_own() {
         file::write(&path.with_extension("svg"), svg.as_bytes()).unwrap();
         file::write(&path, &Format::Png.octets(&path, svg).unwrap()).unwrap();
         let picture = Pixmap::load_png(&path).unwrap();
-        assert!(picture.width() > 2_000);
+        check(name, &picture);
     }
+}
+
+/// Mostly paper, and on it what nobody takes for paper: the title's letters, and points or lines of many colours.
+fn check(name: &str, picture: &Pixmap) {
+    let (width, height) = (picture.width(), picture.height());
+    assert!(
+        width > 2_000 && height > 1_500,
+        "{name}: {width} by {height}"
+    );
+    let inked = |left: u32, top: u32, right: u32, bottom: u32, dark: u8| {
+        let pixels = (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
+        pixels
+            .filter(|(x, y)| {
+                picture
+                    .pixel(*x, *y)
+                    .is_some_and(|pixel| pixel.green() < dark)
+            })
+            .count()
+    };
+    let paper = picture
+        .pixels()
+        .iter()
+        .filter(|pixel| pixel.red() == 255 && pixel.blue() == 255)
+        .count();
+    assert!(paper * 2 > picture.pixels().len(), "{name}: {paper}");
+    assert!(inked(54, 50, 400, 110, 100) > 500, "{name}: the title");
+    assert!(inked(54, 130, 130, 220, 160) > 1_500, "{name}: the grade");
+    assert!(
+        inked(0, 260, width / 2, height, 150) > 3_000,
+        "{name}: the left side"
+    );
+    assert!(
+        inked(width / 2, 260, width, height, 150) > 3_000,
+        "{name}: the right side"
+    );
 }

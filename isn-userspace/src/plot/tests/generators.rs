@@ -51,6 +51,11 @@ fn arriving(count: usize, mut next: impl FnMut(u64, &mut Dice) -> u32) -> Vec<Sa
     all
 }
 
+/// What a counter of 32 bits shows.
+fn low(count: u64) -> u32 {
+    u32::try_from(count & 0xffff_ffff).unwrap()
+}
+
 /// A kind of host: its name, what grading would say, its samples.
 pub type Kind = (&'static str, Class, Grade, &'static str, Vec<Sample>);
 
@@ -80,7 +85,7 @@ pub fn kinds(count: usize) -> Vec<Kind> {
             Class::Clock,
             Grade::F,
             "a clock of 250,000 a second",
-            arriving(count, |now, _| (now / 4) as u32),
+            arriving(count, |now, _| low(now / 4)),
         ),
         (
             "random-increment",
@@ -122,7 +127,7 @@ pub fn kinds(count: usize) -> Vec<Kind> {
 /// As NT 4.0 SP4: forward with the time, plus a random part that may be less than the last one's.
 fn regressing(count: usize) -> Vec<Sample> {
     let mut all = arriving(count, |now, dice| {
-        (now as u32 / 4).wrapping_add(dice.below(60_000_000))
+        low(now / 4).wrapping_add(dice.below(60_000_000))
     });
     for index in 8..count {
         // Every eighth is of the same 4-tuple and has sent 1,000 octets.
