@@ -64,6 +64,9 @@ pub trait Address: Copy + PartialEq {
 
     /// Whether a TCP endpoint can have this address: not unspecified, loopback or multicast.
     fn is_endpoint(self) -> bool;
+
+    /// `hash` of the message with the octets of both addresses more, `host` first: 8 octets for IPv4, 32 for IPv6.
+    fn both(host: Self, peer: Self, hash: SipHash) -> SipHash;
 }
 
 /// One end of a packet: address and port, both in network order.
@@ -137,6 +140,11 @@ impl Address for [u8; 4] {
         // 0.0.0.0/8 (this network), 127.0.0.0/8, 224.0.0.0/4 and 240.0.0.0/4 with broadcast.
         !matches!(self[0], 0 | 127 | 224..)
     }
+
+    #[inline(always)]
+    fn both(host: Self, peer: Self, hash: SipHash) -> SipHash {
+        hash.word(pack(u32::from_le_bytes(host), u32::from_le_bytes(peer)))
+    }
 }
 
 impl Address for [u8; 16] {
@@ -145,6 +153,16 @@ impl Address for [u8; 16] {
     fn is_endpoint(self) -> bool {
         let number = u128::from_be_bytes(self);
         self[0] != 0xff && number > 1
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
+    fn both(host: Self, peer: Self, hash: SipHash) -> SipHash {
+        let (host, peer) = (u128::from_le_bytes(host), u128::from_le_bytes(peer));
+        hash.word(host as u64)
+            .word((host >> 64) as u64)
+            .word(peer as u64)
+            .word((peer >> 64) as u64)
     }
 }
 

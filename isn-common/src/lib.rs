@@ -28,6 +28,7 @@ pub mod headers;
 pub mod host;
 pub mod icmp;
 pub mod isn;
+pub mod keyed;
 pub mod opening;
 pub mod packet;
 pub mod previous;

@@ -3,10 +3,13 @@
 //! The data plane itself lies in the kernel, in pinned programs, links and maps: it goes on when
 //! every process of this program has ended.
 
+pub mod audit;
 pub mod cli;
 pub mod daemon;
 pub mod dataplane;
 pub mod failure;
+pub mod grading;
+pub mod plot;
 pub mod report;
 pub mod settings;
 pub mod snapshot;

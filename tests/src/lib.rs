@@ -19,6 +19,7 @@ pub mod chosen_isn;
 pub mod comparison;
 pub mod crowd;
 pub mod datagrams;
+pub mod device;
 pub mod expected_counters;
 pub mod family;
 pub mod flood;

@@ -32,6 +32,10 @@ pub const TOOLS: [Tool; 13] = [
         package: "tcpdump",
     },
     Tool {
+        program: "nmap",
+        package: "nmap",
+    },
+    Tool {
         program: "capsh",
         package: "libcap2-bin",
     },

@@ -2,6 +2,7 @@
 
 mod args;
 mod attach;
+mod audit;
 mod detach;
 mod flows;
 mod run;
@@ -94,6 +95,8 @@ enum Verb {
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
     Flows(flows::FlowsArgs),
+    /// Grade the hosts in a capture by their initial sequence numbers
+    Audit(audit::AuditArgs),
     /// Save flows to a file and load them again, over a reboot of this machine
     Snapshot(snapshot::SnapshotArgs),
 }
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
         Verb::Status => status::status(&common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
+        Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
     };
     match ended {

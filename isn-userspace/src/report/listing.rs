@@ -12,6 +12,8 @@ use super::Style;
 pub struct Column {
     /// Heading, in lower case with underscores, as plain output shows it.
     pub name: &'static str,
+    /// Heading on a terminal, where the name is too wide for it.
+    pub heading: Option<&'static str>,
     /// Whether it is a number, to be aligned on the right.
     pub number: bool,
     /// 0: always shown; else left away on a narrow terminal, the highest first.
@@ -27,6 +29,7 @@ impl Column {
     pub const fn text(name: &'static str) -> Self {
         Self {
             name,
+            heading: None,
             number: false,
             rank: 0,
         }
@@ -37,6 +40,7 @@ impl Column {
     pub const fn number(name: &'static str) -> Self {
         Self {
             name,
+            heading: None,
             number: true,
             rank: 0,
         }
@@ -46,6 +50,20 @@ impl Column {
     #[must_use]
     pub const fn ranked(self, rank: u8) -> Self {
         Self { rank, ..self }
+    }
+
+    /// The same, with another heading on a terminal.
+    #[must_use]
+    pub const fn headed(self, heading: &'static str) -> Self {
+        Self {
+            heading: Some(heading),
+            ..self
+        }
+    }
+
+    fn heading(&self) -> String {
+        let name = self.heading.unwrap_or(self.name);
+        name.replace('_', " ").to_uppercase()
     }
 }
 
@@ -101,8 +119,7 @@ impl Listing {
             table.enforce_styling();
         }
         let heading = |index: &usize| {
-            let name = self.columns[*index].name.replace('_', " ").to_uppercase();
-            Cell::new(name).add_attribute(Attribute::Bold)
+            Cell::new(self.columns[*index].heading()).add_attribute(Attribute::Bold)
         };
         table.set_header(shown.iter().map(heading).collect::<Vec<Cell>>());
         for row in &self.rows {
@@ -147,7 +164,7 @@ impl Listing {
         let column = |index: &usize| {
             let cells = self.rows.iter().map(|row| row[*index].chars().count());
             cells
-                .chain([self.columns[*index].name.len()])
+                .chain([self.columns[*index].heading().len()])
                 .max()
                 .unwrap_or(0)
                 + GAP

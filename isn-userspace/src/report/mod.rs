@@ -1,6 +1,7 @@
 //! Everything that is printed, into `impl Write`: tables for people on a terminal, plain columns
 //! with a tab between them for pipes, one JSON object with `schema_version` for scripts.
 
+mod audit;
 mod change;
 mod duration;
 mod flows;
@@ -11,6 +12,7 @@ mod status;
 
 use std::io::{self, IsTerminal, Write};
 
+pub use audit::{AuditReport, HostLine};
 pub use change::{AttachReport, DetachReport};
 pub use flows::{FlowsReport, Selection};
 use serde::Serialize;

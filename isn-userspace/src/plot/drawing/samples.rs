@@ -1,0 +1,96 @@
+//! The samples of a chart: lines, points, and arrows for those that fell.
+
+use std::fmt::Write as _;
+
+use svg::node::element::{Circle, Group, Path};
+
+use super::{
+    super::{
+        course::{Course, Mark},
+        scale::real,
+    },
+    chart::place,
+    ink::{self, ALARM, SAMPLE, tenth},
+};
+
+/// The lines through successive samples.
+pub fn lines(course: &Course) -> Path {
+    let mut data = String::new();
+    for line in &course.lines {
+        for (index, (right, up)) in line.iter().enumerate() {
+            let (x, y) = place(*right, *up);
+            let _ = write!(
+                data,
+                "{}{} {}",
+                if index == 0 { 'M' } else { 'L' },
+                tenth(x),
+                tenth(y)
+            );
+        }
+    }
+    if data.is_empty() {
+        data.push_str("M0 0");
+    }
+    Path::new()
+        .set("d", data)
+        .set("fill", "none")
+        .set("stroke", SAMPLE)
+        .set("stroke-width", 1.2)
+        .set("stroke-opacity", 0.45)
+}
+
+fn regressions(course: &Course) -> impl Iterator<Item = (&Mark, f64)> {
+    course
+        .marks
+        .iter()
+        .filter_map(|mark| mark.fallen_from.map(|from| (mark, from)))
+}
+
+/// From where the connection before had ended down to each regression.
+pub fn drops(course: &Course) -> Group {
+    let opacity = (80.0 / real(regressions(course).count().max(1))).clamp(0.2, 0.9);
+    let mut group = Group::new()
+        .set("class", "drops")
+        .set("stroke-opacity", tenth(opacity));
+    for (mark, from) in regressions(course) {
+        group = group.add(ink::line(
+            place(mark.right, from),
+            place(mark.right, mark.up),
+            ALARM,
+            1.5,
+        ));
+    }
+    group
+}
+
+/// Good ones first, so that no regression is covered.
+pub fn marks(course: &Course) -> Group {
+    let radius = if course.count > 1_500 { 1.5 } else { 2.4 };
+    let mut good = Group::new()
+        .set("class", "good")
+        .set("fill", SAMPLE)
+        .set("fill-opacity", 0.6);
+    for mark in course
+        .marks
+        .iter()
+        .filter(|mark| mark.fallen_from.is_none())
+    {
+        let (x, y) = place(mark.right, mark.up);
+        good = good.add(
+            Circle::new()
+                .set("cx", tenth(x))
+                .set("cy", tenth(y))
+                .set("r", radius),
+        );
+    }
+    let mut bad = Group::new().set("class", "bad").set("fill", ALARM);
+    for (mark, _) in regressions(course) {
+        bad = bad.add(arrow(place(mark.right, mark.up)));
+    }
+    Group::new().add(good).add(bad)
+}
+
+/// A triangle that points down to its place.
+pub fn arrow((x, y): (f64, f64)) -> Path {
+    Path::new().set("d", format!("M{} {}l-4.6 -8.4h9.2z", tenth(x), tenth(y)))
+}

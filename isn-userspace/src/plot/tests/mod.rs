@@ -1,0 +1,7 @@
+//! Pictures of every kind of host, looked into.
+
+mod contents;
+mod gallery;
+mod generators;
+
+pub use generators::{Dice, kinds, samples};
