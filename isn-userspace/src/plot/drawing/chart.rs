@@ -178,7 +178,7 @@ fn legend(course: &Course) -> Group {
         ),
     };
     group
-        .add(arrow((LEFT + 216.0, y)).set("fill", ALARM))
+        .add(arrow((LEFT + 216.0, y), 1.0).set("fill", ALARM))
         .add(ink::text(
             words,
             (LEFT + 227.0, y),
