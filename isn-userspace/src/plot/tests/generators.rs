@@ -10,8 +10,6 @@ use isn_generators::{Kind, Tuple};
 
 use crate::grading::Sample;
 
-/// 4-tuples that a host of the gallery uses in turn, but every tenth connection is on the one before's.
-const TUPLES: u32 = 250;
 /// What it sends on a connection.
 const SENT: u32 = 1_000;
 
@@ -30,7 +28,8 @@ pub fn samples(isns: impl IntoIterator<Item = u32>) -> Vec<Sample> {
         .collect()
 }
 
-/// A host of each kind: the name, and so many samples at random distances of up to two seconds.
+/// A host of each kind: the name, and so many samples at random distances of up to two seconds. Every tenth connection is on
+/// the 4-tuple of the one before.
 pub fn kinds(count: u32) -> Vec<(&'static str, Vec<Sample>)> {
     Kind::ALL
         .into_iter()
@@ -46,7 +45,7 @@ fn host(kind: Kind, count: u32) -> Vec<Sample> {
     (0..count)
         .map(|n| {
             at += Duration::from_micros(dice.u64(..2_000_000));
-            let tuple = Tuple::numbered((n - u32::from(n % 10 == 9)) % TUPLES);
+            let tuple = Tuple::numbered(n - u32::from(n % 10 == 9));
             let isn = generator.next(at, &tuple);
             let before = ended.insert(tuple, isn.wrapping_add(SENT));
             Sample {
