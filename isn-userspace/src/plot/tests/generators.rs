@@ -40,7 +40,7 @@ pub fn kinds(count: u32) -> Vec<(&'static str, Vec<Sample>)> {
 fn host(kind: Kind, count: u32) -> Vec<Sample> {
     let mut generator = kind.make(3);
     let mut dice = fastrand::Rng::with_seed(5);
-    let mut at = Duration::from_secs(86_400);
+    let mut at = Duration::from_hours(24);
     let mut ended: HashMap<Tuple, u32> = HashMap::new();
     (0..count)
         .map(|n| {
