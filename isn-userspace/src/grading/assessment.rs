@@ -20,7 +20,7 @@ pub enum Class {
     Regressing,
     /// Unpredictable, and no regression was seen.
     Strong,
-    /// Too little was seen, or it contradicts itself.
+    /// Too little was seen, or several generators are mixed; a mark and an advice say where a part of them is weak.
     Unknown,
 }
 
@@ -112,17 +112,17 @@ impl fmt::Display for Advice {
 /// School marks, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Grade {
-    /// Unpredictable, and no regression.
+    /// Unpredictable, and reused 4-tuples show no regression.
     A,
-    /// Hard to guess, but not as hard as 32 bits allow.
+    /// Unpredictable; too few 4-tuples were reused to tell whether it regresses.
     B,
     /// Unpredictable, but it regresses on the same 4-tuple.
     C,
     /// A range of numbers can be named that holds the next one.
     D,
-    /// A few hundred numbers hold the next one, or the generator's future can be computed.
+    /// About one window of 64 KiB holds the next one, as with any step or clock whose packets come a little late.
     E,
-    /// The next number is known.
+    /// The next number is known, or one of a few hundred.
     F,
     /// Not known.
     #[serde(rename = "-")]

@@ -42,8 +42,8 @@ mod tests {
     /// The exact tail of the binomial distribution, summed, is never above the bound.
     #[test]
     fn it_bounds_the_binomial_tail() {
-        for (hits, each) in [(12, 0.5), (9, 0.25), (3, 0.01), (20, 0.9)] {
-            let mut term = (1.0 - each as f64).powi(20);
+        for (hits, each) in [(12, 0.5_f64), (9, 0.25), (3, 0.01), (20, 0.9)] {
+            let mut term = (1.0 - each).powi(20);
             let mut tail = 0.0;
             for k in 0..=20 {
                 if k >= hits {

@@ -56,9 +56,13 @@ fn multiplier(numbers: &[u32], zeros: u32, modulus: u64) -> Option<u64> {
     let difference =
         |pair: &[u32]| ((u64::from(pair[1]) + whole - u64::from(pair[0]) % whole) % whole) >> zeros;
     let differences: Vec<u64> = numbers.windows(2).map(difference).collect();
-    let mut named: Vec<u64> = differences
-        .windows(2)
-        .filter_map(|pair| Some(pair[1] * inverse(pair[0], modulus)? % modulus))
+    let mut pairs: Vec<_> = differences.windows(2).map(|it| (it[0], it[1])).collect();
+    // What comes again names the same multiplier again, and proves nothing by it.
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut named: Vec<u64> = pairs
+        .into_iter()
+        .filter_map(|(first, second)| Some(second * inverse(first, modulus)? % modulus))
         .collect();
     named.sort_unstable();
     let run = named.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;

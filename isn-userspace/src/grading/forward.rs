@@ -7,12 +7,14 @@ use super::{
     Class, Sample,
     chance::{BELIEVED, ln_at_least},
     finding::{Finding, grouped, rounded},
-    gaps::{Gap, SPACE},
+    gaps::{Gap, SPACE, tuple},
     trend::slope,
 };
 
 /// Gaps shorter than this may be in the wrong order: the SYNs were made in another one than they came.
 const ORDERED: f64 = 0.05;
+/// ln of 1 in 100.
+const SURPRISING: f64 = -4.6;
 /// So many samples back the number of the same counter is looked for.
 const BACK: usize = 4;
 
@@ -29,10 +31,7 @@ pub(super) fn forward(gaps: &[Gap]) -> Option<Finding> {
     let around = || concentration(gaps, 2.0, |gap, width| f64::from(gap.distance()) < width);
     let found = ahead.or_else(around)?;
     let near = &gaps[..found.count];
-    let set_back = |gap: &&Gap| {
-        gap.seconds >= ORDERED && gap.signed() < 0 && f64::from(gap.distance()) <= found.width * 2.0
-    };
-    let backward = near.iter().filter(set_back).count();
+    let backward = set_back(gaps, found.width * 2.0);
     let rate = slope(gaps).max(0.0);
     // A rate that the increments alone could feign is none.
     let typical = near[near.len() / 2].seconds;
@@ -43,8 +42,8 @@ pub(super) fn forward(gaps: &[Gap]) -> Option<Finding> {
     };
     let mut finding = if backward > 0 || ahead.is_none() {
         let detail = format!(
-            "near the number before, but below it in {backward} of {} connections: what others are told is a range of {}",
-            near.len(),
+            "near the number before, but below it in {backward} of {} connections; the range is about {}",
+            gaps.len(),
             rounded(found.width)
         );
         Finding::predictable(Class::Regressing, detail)
@@ -57,6 +56,16 @@ pub(super) fn forward(gaps: &[Gap]) -> Option<Finding> {
     };
     finding.rate = rate;
     Some(finding)
+}
+
+/// How many numbers lie below the one before by less than `width`; 0 if so few that a clock which has wrapped, a restart or
+/// swapped packets explain them.
+fn set_back(gaps: &[Gap], width: f64) -> usize {
+    let timed = || gaps.iter().filter(|gap| gap.seconds >= ORDERED);
+    let below = timed().filter(|gap| gap.signed() < 0 && f64::from(gap.distance()) < width);
+    let (below, all) = (below.count(), timed().count());
+    let seldom = below * 50 < all || ln_at_least(below, all, width / SPACE) > SURPRISING;
+    if seldom { 0 } else { below }
 }
 
 /// The prefix of gaps and the power of two that chance explains worst.
@@ -120,7 +129,6 @@ pub(super) fn several(samples: &[Sample]) -> Option<Finding> {
 /// The least growth from one of the samples before the one at `place`.
 fn nearest(samples: &[Sample], place: usize) -> u32 {
     let this = &samples[place];
-    let tuple = |it: &Sample| (it.peer, it.peer_port, it.host_port);
     samples[place.saturating_sub(BACK)..place]
         .iter()
         .filter(|before| tuple(before) != tuple(this))

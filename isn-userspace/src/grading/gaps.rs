@@ -1,6 +1,6 @@
 //! What lies between one sample and the next: the material of every test.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet, net::IpAddr};
 
 use super::Sample;
 
@@ -54,7 +54,6 @@ pub(super) fn ordered(samples: &[Sample]) -> Cow<'_, [Sample]> {
 
 /// The gaps between samples in order of time.
 pub(super) fn between(samples: &[Sample]) -> Vec<Gap> {
-    let tuple = |it: &Sample| (it.peer, it.peer_port, it.host_port);
     samples
         .windows(2)
         .map(|pair| Gap {
@@ -63,6 +62,20 @@ pub(super) fn between(samples: &[Sample]) -> Vec<Gap> {
             foreign: tuple(&pair[0]) != tuple(&pair[1]),
         })
         .collect()
+}
+
+/// The 4-tuple without the host, which is the same for all.
+pub(super) const fn tuple(sample: &Sample) -> (IpAddr, u16, u16) {
+    (sample.peer, sample.peer_port, sample.host_port)
+}
+
+/// Whether there are fewer 4-tuples than `enough`.
+pub(super) fn few_tuples(samples: &[Sample], enough: usize) -> bool {
+    let mut tuples = HashSet::new();
+    !samples.iter().any(|sample| {
+        tuples.insert(tuple(sample));
+        tuples.len() >= enough
+    })
 }
 
 /// Those between different 4-tuples, shortest first. What happens in a short gap is less disturbed: fewer other connections,

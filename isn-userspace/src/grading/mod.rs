@@ -15,8 +15,8 @@
 //!   contradicts, and a structure counts only where chance would hardly make it; see [`chance`].
 //! - *One address, several machines.* Two mixed counters would pass for random numbers. They are told by looking further back
 //!   than one sample; see [`forward`].
-//! - *One 4-tuple only.* There, even a good generator is a clock. Clocks and increments are looked for between different
-//!   4-tuples only, and where there are none the class stays unknown.
+//! - *Few 4-tuples.* Within one, even a good generator is a clock. Clocks, steps and increments are looked for between different
+//!   4-tuples only, and where there are too few the class stays unknown.
 //! - *Looking random is not enough.* See [`congruential`].
 //! - *Gaps of one length* (a poller) make a clock a fixed step: 25,000 in each 0.1 s. nmap sees the same; the advice is too.
 //!
@@ -95,16 +95,16 @@ fn classify(samples: &[Sample], gaps: &[Gap], foreign: &[Gap], reopened: Reopene
         let detail = "all connections began at one moment and with one number, which a slow clock does as well";
         return Finding::other(Class::Unknown, detail.into());
     }
-    let by_tests = step::divisible(gaps)
+    let unconditional = || constant::few(samples).or_else(|| congruential::congruential(samples));
+    if foreign.len() < ENOUGH - 1 || gaps::few_tuples(samples, ENOUGH) {
+        return unconditional().unwrap_or_else(|| same_tuples(reopened));
+    }
+    let by_tests = step::divisible(foreign)
         .or_else(|| clock::clock(foreign))
-        .or_else(|| step::alike(gaps))
-        .or_else(|| congruential::congruential(samples))
-        .or_else(|| constant::few(samples));
+        .or_else(|| step::alike(foreign))
+        .or_else(unconditional);
     if let Some(finding) = by_tests {
         return finding;
-    }
-    if foreign.len() < ENOUGH - 1 {
-        return one_tuple(reopened);
     }
     forward::forward(foreign)
         .or_else(|| forward::several(samples))
@@ -121,12 +121,12 @@ fn missing(samples: usize) -> String {
     }
 }
 
-/// Nearly all samples are of one 4-tuple.
-fn one_tuple(reopened: Reopened) -> Finding {
+/// The samples are of few 4-tuples, or nearly all of one.
+fn same_tuples(reopened: Reopened) -> Finding {
     if reopened.regressions > 0 {
         return unstructured(reopened);
     }
-    let detail = "nearly all connections used the same 4-tuple, which does not show what strangers would be given";
+    let detail = "the connections used the same few 4-tuples, which does not show what strangers would be given";
     Finding::other(Class::Unknown, detail.into())
 }
 

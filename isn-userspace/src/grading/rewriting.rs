@@ -18,7 +18,7 @@ use isn_common::{
     tcp::seq::{Offset, Seq},
 };
 
-use super::Sample;
+use super::{Sample, gaps::tuple};
 
 /// `samples` of `host` in keyed mode: every number plus F(`secret`, 4-tuple), then as in monotonic mode (rule S3).
 #[must_use]
@@ -39,7 +39,7 @@ fn rewritten(samples: &[Sample], host: IpAddr, secret: Key, is_keyed: bool) -> V
     samples
         .iter()
         .map(|sample| {
-            let tuple = (sample.peer, sample.peer_port, sample.host_port);
+            let tuple = tuple(sample);
             let known = offsets.get(&tuple).copied();
             let wire = match (host, sample.peer) {
                 (IpAddr::V4(host), IpAddr::V4(peer)) => {

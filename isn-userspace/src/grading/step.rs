@@ -10,7 +10,7 @@ use super::{
     Class,
     chance::{BELIEVED, ln_at_least},
     finding::{Finding, grouped, rounded},
-    gaps::{Gap, exceptions, foreign_by_length},
+    gaps::{Gap, exceptions},
     trend::slope,
 };
 
@@ -88,8 +88,7 @@ pub(super) fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
 }
 
 fn found(gaps: &[Gap], step: u32, exceptions: usize) -> Finding {
-    let foreign = foreign_by_length(gaps);
-    let rate = slope(if foreign.len() < 4 { gaps } else { &foreign }).max(0.0);
+    let rate = slope(gaps).max(0.0);
     let mut finding = Finding::predictable(Class::FixedStep, words(step, rate, exceptions));
     finding.rate = rate;
     finding.step = step;

@@ -8,4 +8,5 @@ mod classes;
 mod odd;
 mod properties;
 mod rewriting;
+mod speed;
 mod world;

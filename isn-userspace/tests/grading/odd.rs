@@ -1,6 +1,6 @@
 //! What a gateway meets besides one well-behaved generator: too little, too much at once, and known weak ones in disguise.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use isn_generators::{Congruential, Generator, Kind, Tuple};
 use isnguard::grading::{Advice, Class, ENOUGH, Grade, Sample, assess};
@@ -142,7 +142,7 @@ fn a_number_that_comes_again_after_every_restart_is_constant() {
 
 #[test]
 fn a_step_of_one_is_a_step() {
-    let assessment = assess(&by(|number, _| u32::MAX - 10 + number, 20));
+    let assessment = assess(&by(|number, _| number.wrapping_sub(11), 20));
     assert_eq!(
         (assessment.class, assessment.grade),
         (Class::FixedStep, Grade::F),
@@ -170,7 +170,7 @@ fn known_congruential_generators_are_found_in_their_disguises() {
     };
     // Those modulo a power of two whose output is doubled.
     let binary: Vec<u64> = (0..100).filter(|seed| is_binary(*seed)).take(5).collect();
-    for seed in 1..6 {
+    for (seed, doubled) in (1..).zip(binary) {
         let of = |make: &dyn Fn(u64) -> Box<dyn Generator>, seed| {
             let lost = Disturbance {
                 unseen: 5,
@@ -178,11 +178,7 @@ fn known_congruential_generators_are_found_in_their_disguises() {
             };
             assess(&seen(make, 30, seed, lost))
         };
-        for assessment in [
-            of(&minstd, seed),
-            of(&upper, seed),
-            of(&shifted, binary[seed as usize - 1]),
-        ] {
+        for assessment in [of(&minstd, seed), of(&upper, seed), of(&shifted, doubled)] {
             assert!(
                 assessment.detail.starts_with("linear congruential"),
                 "{assessment:?}"
@@ -228,32 +224,5 @@ fn clocks_are_found_over_pauses_of_many_wraps() {
                 kind.name()
             );
         }
-    }
-}
-
-/// Linear, or nearly so: a million samples of the generator that no test stops at. The bound is against hanging; the time is printed.
-#[test]
-fn a_million_samples_take_about_a_second() {
-    let count = if cfg!(debug_assertions) {
-        50_000
-    } else {
-        1_000_000
-    };
-    for kind in Kind::ALL {
-        let mut samples = probed(&mut *kind.make(1), count);
-        // Irregular times.
-        for (place, sample) in samples.iter_mut().enumerate() {
-            sample.at += Duration::from_micros((place as u64).wrapping_mul(0x9e37_79b9) % 50_000);
-        }
-        let begun = Instant::now();
-        let assessment = assess(&samples);
-        let taken = begun.elapsed();
-        println!(
-            "{:<18}{count} samples: {:>8.3} s, {}",
-            kind.name(),
-            taken.as_secs_f64(),
-            assessment.class
-        );
-        assert!(taken < Duration::from_mins(1), "{}: {taken:?}", kind.name());
     }
 }

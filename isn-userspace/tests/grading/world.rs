@@ -13,7 +13,7 @@ pub struct Disturbance {
     pub unseen: u8,
     /// Of a hundred SYNs, so many come more than a connection late.
     pub swapped: u8,
-    /// A restart in the middle: the generator is replaced.
+    /// A restart in the middle: the generator begins anew, and the time since the start with it.
     pub restart: bool,
 }
 
@@ -41,11 +41,17 @@ pub fn seen(
     let mut generator = make(seed);
     let (mut known, mut samples) = (Vec::<Known>::new(), Vec::new());
     // The host has been up for a while.
-    let mut now = rng.f64() * 1e6;
+    let (mut now, mut started) = (rng.f64() * 1e6, 0.0);
     while samples.len() < count {
         now += interval(&mut rng);
-        if disturbance.restart && samples.len() == count / 2 {
-            generator = make(seed.wrapping_add(1 << 32));
+        if disturbance.restart && samples.len() == count / 2 && started == 0.0 {
+            generator = make(seed);
+            started = now;
+            // What it gave out before anybody looked.
+            let tuple = Tuple::numbered(0);
+            for _ in 0..1000 {
+                generator.next(Duration::ZERO, &tuple);
+            }
         }
         let number = u32::try_from(known.len()).unwrap();
         // Those used lately are at the end.
@@ -56,7 +62,7 @@ pub fn seen(
             .map(|place| place + near)
             .filter(|_| samples.len() % 3 == 2);
         let tuple = rested.map_or_else(|| Tuple::numbered(number), |place| known[place].tuple);
-        let isn = generator.next(Duration::from_secs_f64(now), &tuple);
+        let isn = generator.next(Duration::from_secs_f64(now - started), &tuple);
         if rng.u8(..100) < disturbance.unseen {
             continue;
         }
