@@ -6,7 +6,7 @@ use svg::node::element::{Circle, Group, Rectangle};
 
 use super::{
     super::{
-        course::Course,
+        course::{Course, Window},
         scale::{SPACE, decimal, grouped, multiples, real, step},
     },
     ink::{self, ALARM, Anchor, GRID, INK, MUTED, SAMPLE},
@@ -90,23 +90,28 @@ fn caption(course: &Course) -> String {
     words
 }
 
-fn numbers(course: &Course) -> Group {
-    let whole = course.window.height >= SPACE;
-    let low = f64::from(course.window.low);
-    let ticks: Vec<(f64, String)> = if whole {
-        ["0", "2³⁰", "2³¹", "3·2³⁰", "2³²"]
-            .into_iter()
-            .zip(0..5)
+/// Numbers and where they stand, from 0 to 1. Round ones, also beyond the place where they begin anew.
+fn rounds(window: Window) -> Vec<(f64, String)> {
+    if window.height >= SPACE {
+        let quarters = ["0", "2³⁰", "2³¹", "3·2³⁰", "2³²"].into_iter().zip(0..);
+        return quarters
             .map(|(name, n)| (0.25 * f64::from(n), name.into()))
-            .collect()
-    } else {
-        let height = course.window.height;
-        multiples(step(height, 6.0), low, low + height)
-            .map(|number| ((number - low) / height, grouped(number % SPACE)))
-            .collect()
-    };
+            .collect();
+    }
+    let (low, step) = (f64::from(window.low), step(window.height, 6.0));
+    let high = low + window.height;
+    let below = multiples(step, low, high.min(SPACE - 1.0))
+        .filter(|number| high < SPACE || SPACE - number > step / 2.0);
+    let above = multiples(step, 0.0, high - SPACE).map(|number| number + SPACE);
+    below
+        .chain(above)
+        .map(|number| ((number - low) / window.height, grouped(number % SPACE)))
+        .collect()
+}
+
+fn numbers(course: &Course) -> Group {
     let mut group = Group::new();
-    for (up, name) in ticks {
+    for (up, name) in rounds(course.window) {
         let y = place(0.0, up).1;
         group = group
             .add(ink::line((LEFT, y), (RIGHT, y), GRID, 1.0))
@@ -178,7 +183,7 @@ fn legend(course: &Course) -> Group {
         ),
     };
     group
-        .add(arrow((LEFT + 216.0, y)).set("fill", ALARM))
+        .add(arrow((LEFT + 216.0, y), 1.0).set("fill", ALARM))
         .add(ink::text(
             words,
             (LEFT + 227.0, y),
@@ -186,4 +191,37 @@ fn legend(course: &Course) -> Group {
             ALARM,
             Anchor::Start,
         ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_before_and_after_the_numbers_begin_anew() {
+        let names = |low, height| {
+            rounds(Window { low, height })
+                .into_iter()
+                .map(|(_, name)| name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(3_990_000_000, 800_000_000.0),
+            ["4,000,000,000", "0", "200,000,000", "400,000,000"]
+        );
+        assert_eq!(
+            names(900, 250.0),
+            ["900", "950", "1,000", "1,050", "1,100", "1,150"]
+        );
+        assert_eq!(names(0, SPACE).len(), 5);
+        let window = Window {
+            low: u32::MAX - 99,
+            height: 200.0,
+        };
+        assert!(
+            rounds(window)
+                .iter()
+                .all(|(up, _)| (0.0..=1.0).contains(up))
+        );
+    }
 }

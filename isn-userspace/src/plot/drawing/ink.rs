@@ -112,8 +112,31 @@ pub fn text(
 
 /// The size at which so many letters fit into a width, but no more than `most`.
 pub fn fitting(words: &str, width: f64, most: f64) -> f64 {
-    // An average letter is less than 0.55 of its height wide.
-    tenth((width / 0.55 / real(words.chars().count().max(1))).min(most))
+    // An average letter is less than half of its height wide.
+    tenth((width * 2.0 / real(words.chars().count().max(1))).min(most))
+}
+
+/// Words in so many lines of at most so many letters; what is more is left out.
+pub fn wrapped(words: &str, letters: usize, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.into()),
+        }
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        lines
+            .iter_mut()
+            .skip(most - 1)
+            .for_each(|line| line.push('…'));
+    }
+    lines
 }
 
 /// A straight line.
@@ -143,4 +166,30 @@ pub fn badge(grade: Grade, (x, y): (f64, f64)) -> Group {
         "#fff",
         Anchor::Middle,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_wrapped_and_what_is_too_much_is_seen_to_be_missing() {
+        assert_eq!(wrapped("a clock of 250,000", 40, 2), ["a clock of 250,000"]);
+        assert_eq!(wrapped("one two three", 7, 2), ["one two", "three"]);
+        assert_eq!(wrapped("one two three four", 7, 2), ["one two", "three…"]);
+        assert_eq!(wrapped("", 7, 2), [""]);
+    }
+
+    #[test]
+    fn a_long_title_is_smaller() {
+        assert!((fitting("10.0.0.1", 700.0, 33.0) - 33.0).abs() < 1e-9);
+        assert!(fitting(&"x".repeat(200), 700.0, 33.0) < 8.0);
+    }
+
+    #[test]
+    fn near_and_far_are_apart_and_no_shade_is_lost_on_white() {
+        assert_eq!(shade(0), "rgb(68,1,84)");
+        assert_eq!(shade(SHADES - 1), shade(u8::MAX));
+        assert_ne!(shade(0), shade(SHADES - 1));
+    }
 }

@@ -25,7 +25,9 @@ const COLUMN: f64 = 740.0;
 const MARGIN: f64 = 36.0;
 const BETWEEN: f64 = 56.0;
 /// Where the panels begin, below the titles.
-const BELOW_TITLES: f64 = 172.0;
+const BELOW_TITLES: f64 = 212.0;
+/// Letters in a line that explains.
+const LETTERS: usize = 92;
 /// Points beyond which a panel is thinned out.
 pub const MOST: usize = 4_000;
 
@@ -92,20 +94,25 @@ fn column(heading: &str, side: &Side<'_>, left: f64) -> Group {
         1 => "1 sample".into(),
         count => format!("{} samples", grouped(real(count))),
     };
-    let verdict = format!("{count}  ·  {}  ·  {}", assessment.class, assessment.detail);
-    let height = ink::fitting(&verdict, COLUMN - 58.0, 16.0);
+    let verdict = format!(
+        "{count}  ·  {}  ·  grade {}",
+        assessment.class, assessment.grade
+    );
+    let mut head = Group::new()
+        .add(ink::badge(assessment.grade, (0.0, 92.0)))
+        .add(ink::text(heading, (58.0, 109.0), 21.0, INK, Anchor::Start))
+        .add(ink::text(verdict, (58.0, 133.0), 16.0, INK, Anchor::Start));
+    for (row, words) in ink::wrapped(&assessment.detail, LETTERS, 2)
+        .into_iter()
+        .enumerate()
+    {
+        let place = (58.0, 155.0 + 19.0 * real(row));
+        head = head.add(ink::text(words, place, 15.0, MUTED, Anchor::Start));
+    }
     let chart = chart::draw(&Course::of(side.samples, assessment.class, MOST));
     Group::new()
         .set("transform", format!("translate({left} 0)"))
-        .add(ink::badge(assessment.grade, (0.0, 92.0)))
-        .add(ink::text(heading, (58.0, 110.0), 21.0, INK, Anchor::Start))
-        .add(ink::text(
-            verdict,
-            (58.0, 134.0),
-            height,
-            MUTED,
-            Anchor::Start,
-        ))
+        .add(head)
         .add(
             cube::draw(&Phase::of(side.samples, MOST))
                 .set("transform", format!("translate(0 {BELOW_TITLES})")),

@@ -83,14 +83,21 @@ pub fn marks(course: &Course) -> Group {
                 .set("r", radius),
         );
     }
+    let size = if regressions(course).count() > 120 {
+        0.65
+    } else {
+        1.0
+    };
     let mut bad = Group::new().set("class", "bad").set("fill", ALARM);
     for (mark, _) in regressions(course) {
-        bad = bad.add(arrow(place(mark.right, mark.up)));
+        bad = bad.add(arrow(place(mark.right, mark.up), size));
     }
     Group::new().add(good).add(bad)
 }
 
-/// A triangle that points down to its place.
-pub fn arrow((x, y): (f64, f64)) -> Path {
-    Path::new().set("d", format!("M{} {}l-4.6 -8.4h9.2z", tenth(x), tenth(y)))
+/// A triangle that points down to its place, 9 units wide times `size`.
+pub fn arrow((x, y): (f64, f64), size: f64) -> Path {
+    let [half, height, width] = [4.6, 8.4, 9.2].map(|length| tenth(length * size));
+    let (x, y) = (tenth(x), tenth(y));
+    Path::new().set("d", format!("M{x} {y}l-{half} -{height}h{width}z"))
 }

@@ -2,7 +2,7 @@
 
 use resvg::usvg::roxmltree::{Document, Node};
 
-use super::{Dice, kinds, samples};
+use super::{kinds, samples};
 use crate::{
     grading::{Sample, assess},
     plot::{
@@ -76,7 +76,7 @@ fn texts(document: &Document<'_>) -> String {
 
 #[test]
 fn every_sample_and_every_triple_is_there_on_its_side() {
-    for (name, .., all) in &kinds(500) {
+    for (name, all) in &kinds(500) {
         let xml = svg(
             "198.51.100.7",
             all,
@@ -93,7 +93,10 @@ fn every_sample_and_every_triple_is_there_on_its_side() {
         assert_eq!(count(&good[1], "circle"), 50);
         assert_eq!(count(&groups(&document, "bad")[0], "path"), regressions);
         assert_eq!(count(&groups(&document, "drops")[0], "line"), regressions);
-        assert_eq!(regressions > 0, *name == "regressing");
+        assert!(
+            regressions > 0 || !["constant", "nt-regressing", "pure-random"].contains(name),
+            "{name}"
+        );
         let cubes = groups(&document, "points");
         let (before, after) = (
             &cubes[0],
@@ -110,9 +113,9 @@ fn every_sample_and_every_triple_is_there_on_its_side() {
 
 #[test]
 fn it_says_whose_how_many_how_good_and_in_which_units() {
-    let (.., all) = kinds(1_000)
+    let (_, all) = kinds(1_000)
         .into_iter()
-        .find(|(name, ..)| *name == "regressing")
+        .find(|(name, ..)| *name == "nt-regressing")
         .unwrap();
     let xml = svg("10.0.0.1 <&\"'> \u{0}\u{7}", &all, Some(&all));
     let document = Document::parse(&xml).unwrap();
@@ -128,7 +131,7 @@ fn it_says_whose_how_many_how_good_and_in_which_units() {
         "s[n] − s[n−1]",
         "s[n−1] − s[n−2]",
         "s[n−2] − s[n−3]",
-        "+100,000,000",
+        "+200,000",
         "minutes since the first sample",
         "regressions: not above what the last connection had sent",
         "near",
@@ -167,8 +170,8 @@ fn too_few_samples_are_said_and_do_no_harm() {
 
 #[test]
 fn a_million_samples_are_thinned_out_always_alike_and_it_says_so() {
-    let mut dice = Dice(7);
-    let mut all = samples((0..1_000_000).map(|_| dice.roll()));
+    let mut dice = fastrand::Rng::with_seed(7);
+    let mut all = samples((0..1_000_000).map(|_| dice.u32(..)));
     for index in (0..all.len()).step_by(100) {
         all[index].ahead = Some(-1);
     }

@@ -2,55 +2,36 @@
 
 use std::{env, path::PathBuf};
 
+use isn_common::siphash::Key;
 use resvg::tiny_skia::Pixmap;
 
 use super::kinds;
-use crate::{
-    grading::{Advice, Assessment, Class, Grade, Sample},
-    plot::{
-        drawing::{self, Side},
-        file::{self, Format},
-    },
-};
-
-fn assessment(samples: &[Sample], class: Class, grade: Grade, detail: &str) -> Assessment {
-    Assessment {
-        samples: samples.len(),
-        same_tuple_samples: 0,
-        regressions: 0,
-        class,
-        detail: detail.into(),
-        sequence: None,
-        grade,
-        advice: Advice::Leave,
-        reason: String::new(),
-    }
-}
+use crate::{grading::rewriting::keyed, plot::picture};
 
 #[test]
-fn every_kind_of_host_has_a_picture_of_its_own() {
+fn every_kind_of_host_has_a_picture() {
     let temporary = tempfile::tempdir().unwrap();
     let dir =
         env::var_os("ISNGUARD_PICTURES").map_or_else(|| temporary.path().into(), PathBuf::from);
-    let all = kinds(1_000);
-    let (.., strong) = all.last().unwrap();
-    let after = assessment(strong, Class::Strong, Grade::A, "unpredictable");
-    for (name, class, grade, detail, samples) in &all {
-        let path = dir.join(format!("{name}.png"));
-        let assessment = assessment(samples, *class, *grade, detail);
-        let before = Side {
-            samples,
-            assessment: &assessment,
-        };
-        let after = Side {
-            samples: strong,
-            assessment: &after,
-        };
-        let svg = drawing::draw("198.51.100.7", &before, Some(&after)).to_string();
-        file::write(&path.with_extension("svg"), svg.as_bytes()).unwrap();
-        file::write(&path, &Format::Png.octets(&path, svg).unwrap()).unwrap();
-        let picture = Pixmap::load_png(&path).unwrap();
-        check(name, &picture);
+    for (name, before) in kinds(1_000) {
+        let after = keyed(
+            &before,
+            "10.0.0.1".parse().unwrap(),
+            Key([0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321]),
+        );
+        for extension in ["svg", "png"] {
+            picture(
+                &format!("10.0.0.1, {name}"),
+                &before,
+                Some(&after),
+                &dir.join(name).with_extension(extension),
+            )
+            .unwrap();
+        }
+        check(
+            name,
+            &Pixmap::load_png(dir.join(name).with_extension("png")).unwrap(),
+        );
     }
 }
 

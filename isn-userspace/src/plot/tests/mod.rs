@@ -4,4 +4,4 @@ mod contents;
 mod gallery;
 mod generators;
 
-pub use generators::{Dice, kinds, samples};
+pub use generators::{kinds, samples};

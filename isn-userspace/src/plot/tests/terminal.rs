@@ -22,7 +22,7 @@ fn is_braille(letter: char) -> bool {
 
 #[test]
 fn it_fits_every_size_for_every_host() {
-    for (name, .., all) in &kinds(300) {
+    for (name, all) in &kinds(300) {
         for (width, height) in [
             (20, 8),
             (40, 24),
@@ -42,7 +42,7 @@ fn it_fits_every_size_for_every_host() {
             if width >= 79 {
                 assert!(text.contains("Phase space, x y z ±"), "{name}\n{text}");
                 assert!(
-                    (text.contains("Number over time") || text.contains("regressions"))
+                    (text.contains("Number over time") || text.contains(" regression"))
                         && text.contains("minutes"),
                     "{name}\n{text}"
                 );
@@ -53,9 +53,9 @@ fn it_fits_every_size_for_every_host() {
 
 #[test]
 fn plain_text_has_no_escape_codes_and_colours_add_nothing_else() {
-    let (.., all) = kinds(300)
+    let (_, all) = kinds(300)
         .into_iter()
-        .find(|(name, ..)| *name == "regressing")
+        .find(|(name, _)| *name == "nt-regressing")
         .unwrap();
     let (plain, coloured) = (
         in_terminal(&all, 100, 30, false),
