@@ -10,7 +10,7 @@ pub struct Tool {
 }
 
 /// Everything that tests and the demo run.
-pub const TOOLS: [Tool; 13] = [
+pub const TOOLS: [Tool; 14] = [
     Tool {
         program: "ip",
         package: "iproute2",
