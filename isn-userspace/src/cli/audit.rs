@@ -49,11 +49,14 @@ Examples:
   isnguard audit plant.pcap --host 192.0.2.0/24 --plot worst.svg
   zcat plant.pcap.gz | isnguard audit - --json
 
-Every SYN and SYN-ACK counts for the host that sent it, its repetitions count once. The same 4-tuple again within 240
-seconds shows whether numbers regress. No privilege is needed.
+Every SYN and SYN-ACK counts for the host that sent it, its repetitions count once. The same 4-tuple again within 240 seconds \
+shows whether numbers regress. No privilege is needed.
 
-Exit codes: 0 graded, also where the capture ends in the middle of a packet (a warning says so); 1 nothing to grade;
-3 graded up to a damaged place.";
+At most 100,000 connections a host, 4,000,000 in all, 200,000 hosts and 458,752 4-tuples at least are held at a time; a note says \
+what found no room.
+
+Exit codes: 0 graded, also where the capture ends in the middle of a packet (a note says so); 1 nothing to grade; 3 graded up to \
+a damaged place.";
 
 /// An address alone is a prefix of one.
 fn hosts(text: &str) -> Result<IpNet, String> {
