@@ -13,7 +13,7 @@ use super::{
     COLUMN,
     frame::{Frame, axes, walls},
     ink::{self, Anchor, INK, MUTED, SHADES, tenth},
-    points::{Points, RADIUS, weight},
+    points::{Points, radius, weight},
 };
 
 /// Height of the panel; it is [`COLUMN`] wide.
@@ -56,6 +56,7 @@ pub fn draw(phase: &Phase) -> Group {
         ));
     }
     let points = Points::of(phase, phase.reach, frame);
+    let single = radius(phase.triples.len());
     let shadows = if phase.triples.len() <= SHADOWS {
         points.shadows()
     } else {
@@ -64,8 +65,8 @@ pub fn draw(phase: &Phase) -> Group {
     let panel = panel
         .add(shadows)
         .add(axes(frame, phase.reach))
-        .add(points.draw(RADIUS))
-        .add(legend());
+        .add(points.draw(single))
+        .add(legend(single));
     if phase.zoom() > 1.0 {
         panel.add(inset(phase))
     } else {
@@ -99,7 +100,7 @@ fn caption(phase: &Phase) -> String {
     words
 }
 
-fn legend() -> Group {
+fn legend(single: f64) -> Group {
     let (x, y) = (COLUMN - 158.0, HEIGHT - 18.0);
     let mut group = Group::new()
         .add(ink::text(
@@ -126,7 +127,7 @@ fn legend() -> Group {
         group = group.add(swatch);
     }
     for (at, times) in [(8.0, 1), (60.0, 10), (118.0, 100), (185.0, 1_000)] {
-        let radius = tenth(RADIUS * weight(times));
+        let radius = tenth(single * weight(times));
         let dot = Circle::new()
             .set("cx", at)
             .set("cy", y)

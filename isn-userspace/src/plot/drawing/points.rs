@@ -17,8 +17,14 @@ use super::{
     ink::{self, SHADES, tenth},
 };
 
-/// The radius of a single point in the middle of the cube.
-pub const RADIUS: f64 = 2.4;
+/// The radius of a single point in the middle of the cube, larger where there are only a few.
+pub const fn radius(points: usize) -> f64 {
+    match points {
+        0..=60 => 4.4,
+        61..=300 => 3.2,
+        _ => 2.4,
+    }
+}
 
 /// All that fall on one half unit of the page.
 struct Spot {

@@ -65,7 +65,11 @@ pub fn drops(course: &Course) -> Group {
 
 /// Good ones first, so that no regression is covered.
 pub fn marks(course: &Course) -> Group {
-    let radius = if course.count > 1_500 { 1.5 } else { 2.4 };
+    let radius = match course.count {
+        0..=60 => 3.6,
+        61..=1_500 => 2.4,
+        _ => 1.5,
+    };
     let mut good = Group::new()
         .set("class", "good")
         .set("fill", SAMPLE)
