@@ -33,16 +33,21 @@ pub(super) fn constant(samples: &[Sample], gaps: &[Gap]) -> Option<Finding> {
     })
 }
 
-/// One of a few numbers: what comes again after every restart, or from a short table.
+/// One of a few numbers: what comes again after every restart, or from a short table. A number that comes again on its own
+/// 4-tuple alone, as keyed mode makes of a constant one, tells strangers nothing.
 pub(super) fn few(samples: &[Sample]) -> Option<Finding> {
-    let mut numbers: Vec<u32> = samples.iter().map(|sample| sample.isn).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
+    let mut given: Vec<_> = samples
+        .iter()
+        .map(|it| (it.isn, it.peer, it.peer_port, it.host_port))
+        .collect();
+    given.sort_unstable();
+    given.dedup();
+    let numbers = given.chunk_by(|one, other| one.0 == other.0).count();
     // Random numbers repeat too, once in 2^32: a million of them are far from half as many.
-    (samples.len() >= 8 && numbers.len() * 2 <= samples.len()).then(|| {
+    (given.len() >= 8 && numbers * 2 <= given.len()).then(|| {
         let detail = format!(
             "{} numbers for {} connections, again and again",
-            grouped(numbers.len() as u64),
+            grouped(numbers as u64),
             grouped(samples.len() as u64)
         );
         Finding::computable(Class::Constant, detail)

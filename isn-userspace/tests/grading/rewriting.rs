@@ -1,6 +1,6 @@
 //! What keyed and monotonic mode make of every generator.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use isn_common::siphash::Key;
 use isn_generators::{Kind, Tuple};
@@ -47,6 +47,27 @@ fn s3_keyed_mode_makes_every_generator_hard_to_guess() {
         println!("{:<18}{before:>5}{after:>5}{few:>5}", kind.name());
         assert!(after >= 250, "{}: {after}", kind.name());
     }
+}
+
+/// What a constant host shows behind keyed mode where 4-tuples come again after all memory: on each, its own number.
+#[test]
+fn s3_a_number_that_comes_again_on_its_own_4_tuple_tells_strangers_nothing() {
+    let once = keyed(&probed(&mut *Kind::Constant.make(1), 40), host(), SECRET);
+    let pause = Duration::from_mins(5);
+    let thrice: Vec<Sample> = (0..3)
+        .flat_map(|round| {
+            once.iter().map(move |sample| Sample {
+                at: sample.at + pause * round,
+                ..*sample
+            })
+        })
+        .collect();
+    let assessment = assess(&thrice);
+    assert_eq!(assessment.class, Class::Strong, "{assessment:?}");
+    assert!(
+        assessment.sequence.unwrap().difficulty >= 250,
+        "{assessment:?}"
+    );
 }
 
 #[test]
