@@ -133,19 +133,21 @@ fn same_tuples(reopened: Reopened) -> Finding {
 /// No structure was found: what remains is what reused 4-tuples show.
 fn unstructured(reopened: Reopened) -> Finding {
     let Reopened { all, regressions } = reopened;
-    let (of, share) = (grouped(all as u64), grouped(regressions as u64));
     if regressions > 0 {
-        let kind = if regressions * 4 >= all {
-            "random numbers without memory of the connection before"
+        let detail = if regressions * 4 >= all {
+            "random numbers without memory of the connection before".into()
         } else {
             "random numbers that mostly lie ahead; some do not, as after a restart or a long pause"
+                .into()
         };
-        let detail = format!("{kind}: {share} of {of} reopened connections regressed");
         return Finding::other(Class::Regressing, detail);
     }
     let detail = match all {
         0 => "random to strangers; without a reused 4-tuple, RFC 6528 and pure random numbers look alike".into(),
-        _ => format!("random to strangers, and ahead on all of {of} reused 4-tuples, as RFC 6528 asks"),
+        _ => format!(
+            "random to strangers, and ahead on all of {} reused 4-tuples, as RFC 6528 asks",
+            grouped(all as u64)
+        ),
     };
     Finding::other(Class::Strong, detail)
 }
