@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use ipnet::IpNet;
 
-use self::input::Input;
+use self::{input::Input, pictures::Place};
 use super::{Common, Outcome};
 use crate::{
     audit::{self, Dropped, Ending, Findings, Graded},
@@ -31,12 +31,12 @@ pub struct AuditArgs {
     /// Only this host, or the hosts of this prefix; repeatable
     #[arg(long, value_name = "IP|CIDR", value_parser = hosts)]
     host: Vec<IpNet>,
-    /// Draw the worst host, or each one that --host names, into this file
+    /// Draw the worst host, or each one that --host names, into this file; `-` draws with characters
     ///
     /// The picture shows how its numbers scatter (successive differences in three dimensions, after Zalewski) and their course
     /// over time, before and after. With several hosts each has a file of its own, with its address before the extension.
-    #[arg(long, value_name = "FILE.svg|.png", value_parser = pictures::name)]
-    plot: Option<PathBuf>,
+    #[arg(long, value_name = "FILE.svg|.png|-", value_parser = pictures::name)]
+    plot: Option<Place>,
     /// At most this many hosts [default: 100 as text, all as JSON]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -68,8 +68,13 @@ fn hosts(text: &str) -> Result<IpNet, String> {
 /// Reads, grades, draws and reports.
 pub fn audit(args: &AuditArgs, common: &Common) -> anyhow::Result<Outcome> {
     let input = Input::open(&args.file)?;
-    if let Some(file) = &args.plot {
-        pictures::place(file)?;
+    match &args.plot {
+        Some(Place::File(file)) => pictures::ensure_place(file)?,
+        Some(Place::Here) if common.json => {
+            super::complain(&refusal::picture_in_json().into());
+            return Ok(Outcome::Usage);
+        }
+        _ => {}
     }
     let wanted = |host| args.host.is_empty() || args.host.iter().any(|net| net.contains(&host));
     let findings = audit::read(input.reader, wanted);
@@ -82,10 +87,15 @@ pub fn audit(args: &AuditArgs, common: &Common) -> anyhow::Result<Outcome> {
     let graded = findings.hosts.iter();
     let graded = graded.map(|(host, samples)| Graded::new(*host, samples));
     let mut report = AuditReport::new(&input.name, &findings, graded.collect(), limit);
-    let drawn = args.plot.as_ref().map_or(Ok(()), |file| {
-        pictures::draw(file, &findings, &mut report, !args.host.is_empty())
-    });
+    let named = !args.host.is_empty();
+    let drawn = match &args.plot {
+        Some(Place::File(file)) => pictures::draw(file, &findings, &mut report, named),
+        _ => Ok(()),
+    };
     report.print(common.json)?;
+    if args.plot == Some(Place::Here) {
+        pictures::show(&findings, &report, named)?;
+    }
     tell(&report, &findings, common);
     drawn?;
     Ok(match findings.ending {

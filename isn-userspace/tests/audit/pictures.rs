@@ -101,3 +101,24 @@ fn a_picture_that_cannot_be_written_is_told_behind_the_report() {
     );
     assert!(run.err.contains("  what to do: "), "{}", run.err);
 }
+
+#[test]
+fn a_picture_of_characters_stands_below_the_table() {
+    let run = audit_input(&usual(&constant()), &["--plot", "-"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    for part in ["as it chooses its numbers:", "in keyed mode:", "Phase space"] {
+        assert!(run.out.contains(part), "no {part} in {}", run.out);
+    }
+    let is_braille = |it: char| ('\u{2801}'..='\u{28ff}').contains(&it);
+    assert!(run.out.chars().any(is_braille) && !run.out.contains('\x1b'));
+    assert!(
+        run.out
+            .lines()
+            .skip_while(|line| !line.is_empty())
+            .all(|line| line.chars().count() <= 80)
+    );
+
+    let run = audit_input(&usual(&constant()), &["--plot", "-", "--json"]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{}", run.err);
+    assert!(run.err.contains("leave --json away"), "{}", run.err);
+}

@@ -1,7 +1,8 @@
-//! `audit --plot`: which hosts are drawn, and into which files.
+//! `audit --plot`: which hosts are drawn, and into which files or onto the terminal.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -9,23 +10,35 @@ use std::{
 use crate::{
     audit::{Findings, rewritten},
     failure::{Explain as _, Failure},
-    plot::picture,
-    report::AuditReport,
+    plot::{in_terminal, picture},
+    report::{AuditReport, Style},
 };
 
+/// Where pictures go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// Into this file, or into files named after it.
+    File(PathBuf),
+    /// Onto standard output.
+    Here,
+}
+
 /// The name of a picture says what it is.
-pub fn name(text: &str) -> Result<PathBuf, String> {
+pub fn name(text: &str) -> Result<Place, String> {
+    if text == "-" {
+        return Ok(Place::Here);
+    }
     let file = PathBuf::from(text);
     let extension = file.extension().map(std::ffi::OsStr::to_ascii_lowercase);
     if extension.is_some_and(|name| name == "svg" || name == "png") {
-        Ok(file)
+        Ok(Place::File(file))
     } else {
-        Err("pictures are .svg or .png".into())
+        Err("pictures are .svg or .png, or `-` for one of characters".into())
     }
 }
 
 /// Whether there is a place for the picture, before a large capture is read.
-pub fn place(file: &Path) -> Result<(), Failure> {
+pub fn ensure_place(file: &Path) -> Result<(), Failure> {
     let directory = match file.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -50,9 +63,8 @@ pub fn draw(
     report: &mut AuditReport,
     named: bool,
 ) -> Result<(), Failure> {
-    let most = if named { usize::MAX } else { 1 };
     let several = named && report.hosts.len() > 1;
-    for line in report.hosts.iter().take(most) {
+    for line in report.hosts.iter().take(most(named)) {
         let Some(samples) = findings.hosts.get(&line.host) else {
             continue;
         };
@@ -66,6 +78,36 @@ pub fn draw(
         report.pictures.push(file.display().to_string());
     }
     Ok(())
+}
+
+/// The same hosts in characters, as wide as standard output.
+pub fn show(findings: &Findings, report: &AuditReport, named: bool) -> io::Result<()> {
+    let (width, color) = match Style::of_stdout() {
+        Style::Terminal { width, color } => (width, color),
+        Style::Plain => (80, false),
+    };
+    let height = width.div_ceil(2).min(TALLEST);
+    let mut out = io::stdout().lock();
+    for line in report.hosts.iter().take(most(named)) {
+        let Some(samples) = findings.hosts.get(&line.host) else {
+            continue;
+        };
+        writeln!(out, "\n{}, as it chooses its numbers:", line.host)?;
+        writeln!(out, "{}", in_terminal(samples, width, height, color))?;
+        if let Some(after) = rewritten(line.advice, line.host, samples) {
+            writeln!(out, "\n{}, in {} mode:", line.host, line.advice.name())?;
+            writeln!(out, "{}", in_terminal(&after, width, height, color))?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows of a picture in characters, at most.
+const TALLEST: u16 = 40;
+
+/// How many hosts are drawn.
+const fn most(named: bool) -> usize {
+    if named { usize::MAX } else { 1 }
 }
 
 /// `worst.svg` becomes `worst-192.0.2.1.svg`, and colons of IPv6 dashes, since they mean something to other programs.
@@ -83,7 +125,8 @@ mod tests {
     #[test]
     fn only_pictures_have_names() {
         assert!(name("a.svg").is_ok() && name("dir/a.PNG").is_ok());
-        assert!(name("a.jpg").is_err() && name("svg").is_err() && name("-").is_err());
+        assert!(name("a.jpg").is_err() && name("svg").is_err());
+        assert_eq!(name("-"), Ok(Place::Here));
     }
 
     #[test]

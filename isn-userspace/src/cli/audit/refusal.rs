@@ -36,6 +36,15 @@ pub fn of_file(name: &str, refused: Refusal) -> Failure {
     }
 }
 
+/// Of `--plot -` beside `--json`.
+pub fn picture_in_json() -> Failure {
+    Failure::new(
+        "cannot draw with characters",
+        "--json asks for one object on standard output, and nothing else",
+        "leave --json away, or name a file: --plot FILE.svg",
+    )
+}
+
 /// Of a capture without SYNs of the hosts that are wanted.
 pub fn of_contents(name: &str, findings: &Findings) -> Failure {
     let links: Vec<String> = findings
