@@ -106,7 +106,11 @@ fn a_picture_that_cannot_be_written_is_told_behind_the_report() {
 fn a_picture_of_characters_stands_below_the_table() {
     let run = audit_input(&usual(&constant()), &["--plot", "-"]);
     assert_eq!(run.code, 0, "{}", run.err);
-    for part in ["as it chooses its numbers:", "in keyed mode:", "Phase space"] {
+    for part in [
+        "as it chooses its numbers:",
+        "in keyed mode:",
+        "Phase space",
+    ] {
         assert!(run.out.contains(part), "no {part} in {}", run.out);
     }
     let is_braille = |it: char| ('\u{2801}'..='\u{28ff}').contains(&it);
