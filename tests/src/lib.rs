@@ -49,4 +49,5 @@ pub mod topology;
 pub mod transfer;
 pub mod two_worlds;
 pub mod unmodified;
+mod urgent;
 pub mod wait;

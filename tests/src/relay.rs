@@ -20,6 +20,7 @@ use crate::{
     namespace::Namespace,
     packet_socket::PacketSocket,
     topology::{WIRE_FAR_IF, WIRE_NEAR_IF},
+    urgent::before_all_others,
 };
 
 mod lane;
@@ -149,17 +150,6 @@ impl Drop for Relay {
         if let Some(Err(error)) = self.end() {
             eprintln!("the relay failed: {error:#}");
         }
-    }
-}
-
-/// Lets this thread run whenever it can, so that frames are under way as long as the plan says, however busy the machine.
-fn before_all_others() {
-    let lowest = libc::sched_param { sched_priority: 1 };
-    // SAFETY: the call reads one live structure and concerns the calling thread alone.
-    let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const lowest) };
-    if refused != 0 {
-        let error = nix::Error::last();
-        eprintln!("the relay must share the processor, and delays will vary: {error}");
     }
 }
 

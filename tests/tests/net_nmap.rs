@@ -3,24 +3,27 @@
 
 use std::{path::Path, process::Command};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use isn_generators::Kind;
 use isn_tests::{
     capture::Capture,
     device::Device,
     gateway::{self, Isnguard},
     process,
-    scenario::seed,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions, PEER_IF},
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// One scan makes nine connections: too few to be sure that a host of random numbers is not told apart by chance.
+const SCANS: usize = 3;
 /// nmap compares at least four of its six probes; on a busy machine some come too late.
-const SCANS: usize = 4;
-/// How far apart two judgements of the same numbers may be: eight is a factor of two in the error of a prediction, and nmap
-/// sees six of the numbers that the audit sees.
+const MOST_SCANS: usize = 2 * SCANS;
+/// The devices' own numbers, the same in every run: how often grading errs over many is its own test.
+const SEED: u64 = 1;
+/// How far apart two judgements of the same numbers may be: eight is a factor of two in the error of a prediction, and in each
+/// scan nmap sees six of the nine numbers that the audit sees.
 const APART: u32 = 24;
 /// nmap's mark of what cannot be guessed.
 const STRONG: u32 = 230;
@@ -60,21 +63,28 @@ fn audit(file: &Path) -> Result<Value> {
     Ok(hosts[0].clone())
 }
 
-/// A scan of a device with numbers of this kind, by nmap and by the audit of a capture at the scanner.
-fn judged(lab: &Lab, kind: Kind, seed: u64) -> Result<(Index, Value)> {
+/// Scans of a device with numbers of this kind, by nmap, whose middle index counts, and by the audit of a capture at the scanner.
+fn judged(lab: &Lab, kind: Kind) -> Result<(Index, Value)> {
     let dir = TempDir::new()?;
-    for scan_number in 0..SCANS {
-        let device = Device::start(lab, kind.make(seed))?;
-        let file = dir.path().join(format!("{scan_number}.pcap"));
-        let capture = Capture::start(&lab.peer, PEER_IF, &file)?;
-        let index = scan(lab)?;
-        capture.stop()?;
-        device.stop()?;
-        if let Some(index) = index {
-            return Ok((index, audit(&file)?));
+    let file = dir.path().join("scans.pcap");
+    let device = Device::start(lab, kind.make(SEED))?;
+    let capture = Capture::start(&lab.peer, PEER_IF, &file)?;
+    let mut indices = Vec::new();
+    for _ in 0..MOST_SCANS {
+        indices.extend(scan(lab)?);
+        if indices.len() == SCANS {
+            break;
         }
     }
-    bail!("nmap was not answered in time in any of {SCANS} scans")
+    capture.stop()?;
+    device.stop()?;
+    ensure!(
+        indices.len() == SCANS,
+        "nmap was answered in time in {} of {MOST_SCANS} scans",
+        indices.len()
+    );
+    indices.sort_unstable();
+    Ok((indices[SCANS / 2], audit(&file)?))
 }
 
 /// The class that the audit must find, and whether nmap is fooled: it looks at differences, and a linear congruential generator
@@ -93,12 +103,11 @@ const fn expected(kind: Kind) -> (&'static str, bool) {
 
 #[test]
 fn nmap_and_the_audit_of_the_same_packets_agree_on_every_generator() -> Result<()> {
-    let seed = seed()?;
     let lab = Lab::new(LabOptions::default())?;
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     isnguard.attach(&Setup::new(Placement::Inside, Hook::Xdp).in_mode("observe"))?;
     for kind in Kind::ALL {
-        let (index, host) = judged(&lab, kind, seed)?;
+        let (index, host) = judged(&lab, kind)?;
         let (class, is_fooled) = expected(kind);
         let difficulty = |key: &str| -> Result<u32> {
             let number = host[key].as_u64();
