@@ -56,11 +56,6 @@ impl Shell {
         })
     }
 
-    /// The root of the workspace.
-    pub fn workspace(&self) -> &Path {
-        &self.workspace
-    }
-
     /// A program that the release profile builds.
     pub fn release_program(&self, name: &str) -> PathBuf {
         self.target.join("release").join(name)

@@ -2,9 +2,9 @@
 
 mod runner;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use self::runner::Runner;
 use super::{Part, needs_root, run_parts, setup};
@@ -16,9 +16,6 @@ use crate::{
     shell::Shell,
 };
 
-/// How the names of the laboratory's test programs begin.
-const GROUPS: [&str; 2] = ["kernel", "net"];
-
 /// Runs the groups asked for and says which failed.
 pub fn perform(shell: &Shell, test: &Test) -> Result<()> {
     let laboratory = test.group != Group::Unit;
@@ -28,7 +25,6 @@ pub fn perform(shell: &Shell, test: &Test) -> Result<()> {
             needs_root(&format!("test {}", test.group))
         );
     }
-    let programs = test_programs(&shell.workspace().join("tests/tests"))?;
     let purpose = if laboratory {
         Purpose::Run
     } else {
@@ -46,15 +42,13 @@ pub fn perform(shell: &Shell, test: &Test) -> Result<()> {
         );
     }
     let isnguard = shell.release_program("isnguard");
-    run_parts(shell, &parts(test.group, &runner, &programs, &isnguard))
+    run_parts(shell, &parts(test.group, &runner, &isnguard))
 }
 
-fn parts(group: Group, runner: &Runner, programs: &[String], isnguard: &Path) -> Vec<Part> {
+fn parts(group: Group, runner: &Runner, isnguard: &Path) -> Vec<Part> {
     let laboratory = |name: &'static str| {
         let build = CommandLine::words("cargo build --release -p isnguard");
-        let tests = runner
-            .laboratory(name, programs)
-            .env("ISNGUARD_BIN", isnguard);
+        let tests = runner.laboratory(name).env("ISNGUARD_BIN", isnguard);
         Part {
             name,
             lines: vec![build, tests],
@@ -72,36 +66,6 @@ fn parts(group: Group, runner: &Runner, programs: &[String], isnguard: &Path) ->
     }
 }
 
-/// The names of the test programs in a directory, sorted: `NAME.rs` or `NAME/main.rs`. Each must belong to a group,
-/// or nobody would ever run it.
-fn test_programs(dir: &Path) -> Result<Vec<String>> {
-    let entries = fs::read_dir(dir)
-        .with_context(|| format!("cannot list the test programs in {}", dir.display()))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs")
-            || path.join("main.rs").is_file()
-        {
-            names.extend(
-                path.file_stem()
-                    .map(|stem| stem.to_string_lossy().into_owned()),
-            );
-        }
-    }
-    names.sort();
-    match names
-        .iter()
-        .find(|name| !GROUPS.iter().any(|group| name.starts_with(group)))
-    {
-        Some(stray) => bail!(
-            "the test program `{stray}` in {} belongs to no group: begin its name with `kernel` or `net`",
-            dir.display()
-        ),
-        None => Ok(names),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,8 +76,7 @@ mod tests {
             long,
             args: args.iter().map(Into::into).collect(),
         };
-        let programs = ["kernel_cases", "kernel_hooks", "net_hang"].map(String::from);
-        let parts = parts(group, &runner, &programs, Path::new("/t/isnguard"));
+        let parts = parts(group, &runner, Path::new("/t/isnguard"));
         parts
             .iter()
             .flat_map(|part| &part.lines)
@@ -132,15 +95,15 @@ mod tests {
                 DOC,
                 "cargo nextest run -p isn-common -p isnguard -p xtask",
                 BUILD,
-                "ISNGUARD_BIN=/t/isnguard cargo nextest run -p isn-tests -E 'binary(/^kernel/) | kind(lib) | kind(bin)'",
+                "ISNGUARD_BIN=/t/isnguard cargo nextest run -p isn-tests -E 'binary(kernel) | kind(lib) | kind(bin)'",
                 BUILD,
-                "ISNGUARD_BIN=/t/isnguard cargo nextest run -p isn-tests -E 'binary(/^net/)'",
+                "ISNGUARD_BIN=/t/isnguard cargo nextest run -p isn-tests -E 'binary(net)'",
             ]
         );
     }
 
     #[test]
-    fn without_nextest_the_programs_are_named_one_by_one() {
+    fn without_nextest_the_programs_are_named() {
         assert_eq!(
             shown(Group::Unit, false, false, &[]),
             [
@@ -150,12 +113,11 @@ mod tests {
         );
         assert_eq!(
             shown(Group::Kernel, false, false, &[])[1],
-            "ISNGUARD_BIN=/t/isnguard cargo test --no-fail-fast -p isn-tests --lib --bins --test kernel_cases \
-             --test kernel_hooks"
+            "ISNGUARD_BIN=/t/isnguard cargo test --no-fail-fast -p isn-tests --lib --bins --test kernel"
         );
         assert_eq!(
             shown(Group::Net, false, false, &[])[1],
-            "ISNGUARD_BIN=/t/isnguard cargo test --no-fail-fast -p isn-tests --test net_hang"
+            "ISNGUARD_BIN=/t/isnguard cargo test --no-fail-fast -p isn-tests --test net"
         );
     }
 
@@ -168,7 +130,7 @@ mod tests {
         );
         let plain = &shown(Group::Net, false, true, &["wrap"])[1];
         assert!(
-            plain.ends_with("--test net_hang -- --include-ignored wrap"),
+            plain.ends_with("--test net -- --include-ignored wrap"),
             "{plain}"
         );
     }
@@ -178,33 +140,5 @@ mod tests {
         let lines = shown(Group::Unit, true, false, &["seq"]);
         assert_eq!(lines[0], format!("{DOC} -- seq"));
         assert!(lines[1].ends_with("--no-tests warn -- seq"), "{}", lines[1]);
-    }
-
-    #[test]
-    fn test_programs_are_files_and_directories_with_a_main() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["net_b.rs", "kernel_a.rs", "notes.md"] {
-            fs::write(dir.path().join(name), "").unwrap();
-        }
-        for name in ["net_c", "fixtures"] {
-            fs::create_dir(dir.path().join(name)).unwrap();
-        }
-        fs::write(dir.path().join("net_c/main.rs"), "").unwrap();
-        assert_eq!(
-            test_programs(dir.path()).unwrap(),
-            ["kernel_a", "net_b", "net_c"]
-        );
-        fs::write(dir.path().join("speed.rs"), "").unwrap();
-        let stray = test_programs(dir.path()).unwrap_err().to_string();
-        assert!(
-            stray.contains("`speed`") && stray.contains("`kernel` or `net`"),
-            "{stray}"
-        );
-        let missing = test_programs(&dir.path().join("nowhere")).unwrap_err();
-        assert!(
-            missing
-                .to_string()
-                .contains("cannot list the test programs in ")
-        );
     }
 }

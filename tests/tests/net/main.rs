@@ -1,0 +1,34 @@
+//! isnguard as an operator runs it: the built program in network namespaces between real TCP stacks. Needs root.
+
+mod busy;
+mod clsact;
+mod conntrack;
+mod cure;
+mod fast_open;
+mod flood;
+mod heal;
+mod instruments;
+mod kill;
+mod lab;
+mod lifecycle;
+mod local;
+mod loss;
+mod masquerade;
+mod multipath;
+mod nmap;
+mod one_arm;
+mod operator;
+mod paws;
+mod pmtu;
+mod programs;
+mod refusals;
+mod rounds;
+mod scan;
+mod signed;
+mod snapshot;
+mod soak;
+mod storm;
+mod super_packets;
+mod throughput;
+mod upgrade;
+mod wrap;
