@@ -58,6 +58,8 @@ counters! {
     SynSafe = "syn_safe", Event;
     /// SYNs that left with another sequence number than the host's, retransmissions not counted.
     SynRewritten = "syn_rewritten", Event;
+    /// SYNs that left with the offset of keyed mode, and were safe so.
+    SynKeyed = "syn_keyed", Event;
     /// Retransmitted SYNs: the same sequence number while the flow is half-open.
     SynRetransmit = "syn_retransmit", Event;
     /// SYNs that would have been rewritten, were the mode not observe or the instance draining.
@@ -84,6 +86,14 @@ counters! {
     MemoryShareExceeded = "memory_share_exceeded", Event;
     /// Flows whose handshake was completed, moved to the translated ones or into the history.
     Promoted = "promoted", Event;
+    /// Packets of keyed flows without an entry, whose offset was computed again.
+    KeyedRecomputed = "keyed_recomputed", Event;
+    /// Keyed flows without an entry that were remembered again.
+    KeyedRemembered = "keyed_remembered", Event;
+    /// Flows open before keyed mode or its key was in use, learnt while adopting.
+    FlowsAdopted = "flows_adopted", Event;
+    /// Segments of flows that could not be adopted because there was no room: those flows break when adopting ends.
+    AdoptionFull = "adoption_full", Event;
     /// Flows put into the table of history.
     HistoryInserted = "history_inserted", Event;
     /// Passed: neither IPv4 nor IPv6.

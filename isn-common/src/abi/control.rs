@@ -41,6 +41,14 @@ impl Control {
     pub const STAMPED: u32 = 1 << 20;
     /// Its host has its share of the history: the entry stays among the half-open ones.
     pub const STAYS: u32 = 1 << 21;
+    /// The flow was keyed when the incarnation opened or was learnt (S3), by the key of [`Control::generation`].
+    pub const KEYED: u32 = 1 << 22;
+    /// The incarnation's translation is its own: it is not what the packet, the policy and the key alone would give, so nothing
+    /// else than this entry knows it.
+    pub const OWN: u32 = 1 << 23;
+    const GENERATION_AT: u32 = 24;
+    /// The lower bits of the number of the key.
+    const GENERATION: u32 = 0x3f << Self::GENERATION_AT;
     /// The flow's entry is in another table by now; this one is a leftover. In the history it still tells of the incarnation
     /// before.
     pub const MOVED: u32 = 1 << 30;
@@ -83,6 +91,19 @@ impl Control {
         } else {
             0
         }
+    }
+
+    /// The same as keyed by the key of this generation, of which the lower six bits are kept.
+    #[must_use]
+    pub const fn with_generation(self, generation: u32) -> Self {
+        let bits = generation << Self::GENERATION_AT & Self::GENERATION;
+        Self(self.0 & !Self::GENERATION | bits | Self::KEYED)
+    }
+
+    /// Whether it is keyed by the key of this generation.
+    #[must_use]
+    pub const fn is_of_generation(self, generation: u32) -> bool {
+        self.has(Self::KEYED) && self.with_generation(generation).0 == self.0
     }
 
     /// The same with the reason of the last decision.
@@ -175,11 +196,17 @@ pub enum Reason {
     NotGuarded = 8,
     /// Unsafe, but the instance is draining.
     Draining = 9,
+    /// Keyed: offset by the function of the 4-tuple, and safe so (S3).
+    Keyed = 10,
+    /// Open before keyed mode or its key was in use: what it had was learnt from one of its segments.
+    Adopted = 11,
+    /// Keyed, and its entry was lost: the offset was computed again.
+    Recomputed = 12,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::New,
         Self::Safe,
         Self::Regressed,
@@ -190,6 +217,9 @@ impl Reason {
         Self::OneWay,
         Self::NotGuarded,
         Self::Draining,
+        Self::Keyed,
+        Self::Adopted,
+        Self::Recomputed,
     ];
 
     /// What is counted when an incarnation opens for this reason.
@@ -202,6 +232,9 @@ impl Reason {
             Self::TableFull => Counter::TableFull,
             Self::TcpAuth => Counter::BypassTcpAuth,
             Self::OneWay => Counter::BypassOneWay,
+            Self::Keyed => Counter::SynKeyed,
+            Self::Adopted => Counter::FlowsAdopted,
+            Self::Recomputed => Counter::KeyedRemembered,
         }
     }
 
@@ -219,6 +252,9 @@ impl Reason {
             Self::OneWay => "one-way",
             Self::NotGuarded => "not-guarded",
             Self::Draining => "draining",
+            Self::Keyed => "keyed",
+            Self::Adopted => "adopted",
+            Self::Recomputed => "recomputed",
         }
     }
 }

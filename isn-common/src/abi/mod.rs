@@ -12,7 +12,7 @@ pub mod settings;
 use crate::counter::Counter;
 
 /// Version of all layouts in this module. User space refuses pinned maps of another one.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// The counters of one CPU, indexed by [`Counter::index`].
 #[derive(Clone, Copy)]
@@ -29,9 +29,9 @@ pub mod maps {
     pub const HALF_OPEN_V4: &str = "HALF_OPEN_V4";
     /// IPv6 flows whose handshake is not complete: LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
     pub const HALF_OPEN_V6: &str = "HALF_OPEN_V6";
-    /// IPv4 flows with offset 0: LRU hash, [`crate::flow::Key4`] to [`super::flow::Record`].
+    /// IPv4 flows whose translation is not their own (offset 0, or keyed): LRU hash, [`crate::flow::Key4`] to [`super::flow::Record`].
     pub const HISTORY_V4: &str = "HISTORY_V4";
-    /// IPv6 flows with offset 0: LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
+    /// IPv6 flows whose translation is not their own (offset 0, or keyed): LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
     pub const HISTORY_V6: &str = "HISTORY_V6";
     /// The incarnations before those in the records, IPv4: LRU hash, [`crate::flow::Key4`] to
     /// [`super::flow::Previous`].

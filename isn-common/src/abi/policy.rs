@@ -7,6 +7,8 @@ pub enum Mode {
     Observe,
     /// A SYN that would regress is moved ahead (S2).
     Monotonic,
+    /// Every SYN is offset by a keyed function of the 4-tuple, then as in [`Mode::Monotonic`] (S3).
+    Keyed,
 }
 
 /// Rules of one prefix; the first that covers the service port applies.
@@ -43,6 +45,7 @@ impl Mode {
         match self {
             Self::Observe => Rule::OBSERVE,
             Self::Monotonic => Rule::MONOTONIC,
+            Self::Keyed => Rule::KEYED,
         }
     }
 
@@ -52,6 +55,7 @@ impl Mode {
         match number {
             Rule::OBSERVE => Some(Self::Observe),
             Rule::MONOTONIC => Some(Self::Monotonic),
+            Rule::KEYED => Some(Self::Keyed),
             _ => None,
         }
     }
@@ -67,6 +71,7 @@ impl Rule {
     };
     const OBSERVE: u16 = 1;
     const MONOTONIC: u16 = 2;
+    const KEYED: u16 = 3;
 
     /// A rule for the service ports from `first_port` to `last_port`.
     #[must_use]
@@ -84,18 +89,46 @@ impl Rule {
     pub const fn mode(&self) -> Option<Mode> {
         Mode::from_number(self.mode)
     }
+
+    const fn covers(&self, port: u16) -> bool {
+        port >= self.first_port && port <= self.last_port
+    }
 }
 
 impl Policy {
     /// Rules that fit into one prefix.
     pub const MOST_RULES: usize = 8;
 
-    /// The mode for a connection to `service_port` (host order), or `None` if it is not guarded.
+    /// How a connection between these two ports (host order) is treated of which `service` is the one it is opened to;
+    /// `None` if it is not guarded.
+    ///
+    /// Whether it is keyed must not depend on who opened it, since a segment in mid-flow does not tell: the first rule that
+    /// covers either port says so.
+    #[must_use]
+    pub fn mode_of(&self, service: u16, other: u16) -> Option<Mode> {
+        match (self.mode_for(service), self.mode_for_either(service, other)) {
+            (_, Some(Mode::Keyed)) => Some(Mode::Keyed),
+            (Some(Mode::Keyed), either) => either,
+            (of_service, _) => of_service,
+        }
+    }
+
+    /// Whether connections between these two ports (host order) are keyed, whichever is the service's.
+    #[must_use]
+    pub fn is_keyed(&self, one: u16, other: u16) -> bool {
+        self.mode_for_either(one, other) == Some(Mode::Keyed)
+    }
+
+    /// The mode of the first rule that covers `service_port` (host order).
     #[must_use]
     pub fn mode_for(&self, service_port: u16) -> Option<Mode> {
+        self.mode_for_either(service_port, service_port)
+    }
+
+    fn mode_for_either(&self, one: u16, other: u16) -> Option<Mode> {
         for rule in &self.rules {
             let mode = rule.mode()?;
-            if service_port >= rule.first_port && service_port <= rule.last_port {
+            if rule.covers(one) || rule.covers(other) {
                 return Some(mode);
             }
         }
@@ -128,5 +161,29 @@ mod tests {
     #[test]
     fn no_rule_guards_nothing() {
         assert_eq!(policy(&[]).mode_for(0), None);
+        assert_eq!(policy(&[]).mode_of(0, 1), None);
+    }
+
+    #[test]
+    fn keyed_is_a_connection_whoever_opens_it() {
+        let exempt = policy(&[
+            Rule::new(80, 80, Mode::Observe),
+            Rule::new(0, 65535, Mode::Keyed),
+        ]);
+        let only = policy(&[
+            Rule::new(102, 102, Mode::Keyed),
+            Rule::new(0, 1023, Mode::Monotonic),
+        ]);
+        for (service, other) in [(80, 4000), (4000, 80)] {
+            assert!(!exempt.is_keyed(service, other));
+            assert_eq!(exempt.mode_of(service, other), Some(Mode::Observe));
+        }
+        for (service, other) in [(102, 4000), (4000, 102), (102, 80), (80, 102)] {
+            assert!(only.is_keyed(service, other));
+            assert_eq!(only.mode_of(service, other), Some(Mode::Keyed));
+        }
+        // Without a keyed rule that covers it, the service's port alone decides.
+        assert_eq!(only.mode_of(80, 4000), Some(Mode::Monotonic));
+        assert_eq!(only.mode_of(4000, 80), None);
     }
 }

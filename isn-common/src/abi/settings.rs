@@ -21,6 +21,71 @@ pub struct Settings {
     pub secret: Key,
     /// How much the tables take, and for how long.
     pub limits: Limits,
+    /// Keyed mode: its keys, and whether flows of before are still being adopted.
+    pub keyed: Keyed,
+}
+
+/// What keyed mode needs to know (S3).
+///
+/// A key is written into the place that is not in use before its generation becomes the current one, so that no packet meets
+/// half a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Keyed {
+    /// The keys of even and of odd generations.
+    pub keys: [Key; 2],
+    /// Number of the current key; the other one is of the generation before.
+    pub generation: u32,
+    /// Tick from which on flows of before are adopted.
+    pub adopting_since: u32,
+    /// For how many ticks; 0 ends it.
+    pub adopting_for: u32,
+    /// [`Keyed::IN_USE`] and [`Keyed::AFTER_KEY`].
+    pub flags: u32,
+}
+
+impl Keyed {
+    /// A rule of the policy is keyed: segments of unknown flows must look.
+    pub const IN_USE: u32 = 1;
+    /// Flows of before have the key of the generation before; else they have no offset.
+    pub const AFTER_KEY: u32 = 1 << 1;
+
+    /// Not in use.
+    pub const UNUSED: Self = Self {
+        keys: [Key([0; 2]); 2],
+        generation: 0,
+        adopting_since: 0,
+        adopting_for: 0,
+        flags: 0,
+    };
+
+    /// Whether a rule of the policy is keyed.
+    #[must_use]
+    pub const fn is_in_use(&self) -> bool {
+        self.flags & Self::IN_USE != 0
+    }
+
+    /// Whether a flow without an entry is taken for one of before.
+    #[must_use]
+    pub const fn is_adopting(&self, now: Tick) -> bool {
+        // Not `since`, for which half of all ticks lie in the future: after years, adopting would begin again.
+        now.0.wrapping_sub(self.adopting_since) < self.adopting_for
+    }
+
+    /// The key of flows that open now.
+    #[must_use]
+    pub const fn key(&self) -> Key {
+        self.keys[(self.generation & 1) as usize]
+    }
+
+    /// The key of flows of before; `None` if they have no offset.
+    #[must_use]
+    pub const fn key_before(&self) -> Option<Key> {
+        if self.flags & Self::AFTER_KEY == 0 {
+            return None;
+        }
+        Some(self.keys[(self.generation & 1 ^ 1) as usize])
+    }
 }
 
 /// How much the tables of flows take, and for how long. Every number counts for each address family.
@@ -41,7 +106,7 @@ pub struct Limits {
     pub padding: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 64 && align_of::<Settings>() == 8);
+const _: () = assert!(size_of::<Settings>() == 112 && align_of::<Settings>() == 8);
 
 /// What becomes of a connection that needs an offset when no room is left for it (S18).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +155,7 @@ impl Settings {
             network_namespace,
             secret,
             limits: Limits::DEFAULT,
+            keyed: Keyed::UNUSED,
         }
     }
 

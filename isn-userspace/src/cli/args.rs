@@ -69,6 +69,8 @@ pub struct AttachArgs {
 enum ModeArg {
     /// Move an initial sequence number ahead if it would regress
     Monotonic,
+    /// Offset every initial sequence number by a secret function of the 4-tuple, then move it ahead if it would regress
+    Keyed,
     /// Change nothing; count what would be changed
     Observe,
 }
@@ -107,6 +109,7 @@ impl AttachArgs {
             protect: self.protect.clone(),
             mode: self.mode.map(|mode| match mode {
                 ModeArg::Monotonic => Mode::Monotonic,
+                ModeArg::Keyed => Mode::Keyed,
                 ModeArg::Observe => Mode::Observe,
             }),
             hook: self.hook,

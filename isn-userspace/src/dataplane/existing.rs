@@ -156,6 +156,7 @@ pub fn wanted_settings(
         settings.history = Tick::in_seconds(seconds);
     }
     let on_full = request.on_full.unwrap_or(settings.on_full());
+    let keyed = settings.keyed;
     settings = Settings::new(
         settings.history,
         on_full,
@@ -163,6 +164,7 @@ pub fn wanted_settings(
         settings.secret,
     );
     settings.limits = limits;
+    settings.keyed = keyed;
     Ok(settings)
 }
 

@@ -18,6 +18,7 @@ pub const fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => "observe",
         Mode::Monotonic => "monotonic",
+        Mode::Keyed => "keyed",
     }
 }
 

@@ -130,10 +130,10 @@ impl FromStr for Ports {
 }
 
 fn mode_from(text: &str) -> Result<Mode, String> {
-    [Mode::Monotonic, Mode::Observe]
+    [Mode::Monotonic, Mode::Keyed, Mode::Observe]
         .into_iter()
         .find(|mode| mode_name(*mode) == text)
-        .ok_or_else(|| format!("`mode={text}` is neither `monotonic` nor `observe`"))
+        .ok_or_else(|| format!("`mode={text}` is neither `monotonic`, `keyed` nor `observe`"))
 }
 
 #[cfg(test)]

@@ -161,6 +161,7 @@ fn rules(rules: &[Rule]) -> Vec<model::Rule> {
     let mode = |rule: &Rule| match rule.mode()? {
         policy::Mode::Observe => Some(Mode::Observe),
         policy::Mode::Monotonic => Some(Mode::Monotonic),
+        policy::Mode::Keyed => None,
     };
     let with_mode = |rule: &Rule| {
         Some(model::Rule {
