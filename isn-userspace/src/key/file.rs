@@ -201,11 +201,23 @@ impl KeyFile {
 
     /// Finishes or undoes what a rotation that was broken off has left, by the key that the instance has.
     pub fn settle(&self, current: Fingerprint) -> Result<Settled, Failure> {
-        let next = self.next();
-        if self.origin == Origin::Credential || fs::symlink_metadata(&next.path).is_err() {
+        if self.origin == Origin::Credential || !self.has_next() {
             return Ok(Settled::Nothing);
         }
         let _lock = self.lock()?;
+        self.settle_locked(current)
+    }
+
+    fn has_next(&self) -> bool {
+        fs::symlink_metadata(self.next().path).is_ok()
+    }
+
+    /// The same where the directory is locked.
+    pub fn settle_locked(&self, current: Fingerprint) -> Result<Settled, Failure> {
+        let next = self.next();
+        if !self.has_next() {
+            return Ok(Settled::Nothing);
+        }
         let is_current = |stored: Option<Stored>| {
             stored.is_some_and(|stored| stored.secret.fingerprint() == current)
         };
