@@ -5,7 +5,7 @@
     reason = "the standard library's own SipHash-2-4, written by others"
 )]
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     hash::{Hasher as _, SipHasher},
     io::Write as _,
     net::{IpAddr, SocketAddr},
@@ -49,6 +49,15 @@ impl KeyFile {
         Self::new(std::array::from_fn(|_| fastrand::u8(1..)))
     }
 
+    /// F by the key that lies there now, after a rotation.
+    pub fn offset_now(&self, host: SocketAddr, peer: SocketAddr) -> Result<u32> {
+        let text = fs::read_to_string(&self.path)?;
+        let digits = text.split_whitespace().next().unwrap_or_default();
+        let key = u128::from_str_radix(digits, 16)
+            .with_context(|| format!("no key in {}", self.path.display()))?;
+        Ok(offset(key.to_be_bytes(), host, peer))
+    }
+
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -64,26 +73,30 @@ impl KeyFile {
             .with(&["--key-file", path, "--adopt", &adopt]))
     }
 
-    /// F of a host's end and a peer's end (S3), by this key: SipHash-2-4 of the standard library, so that nothing is taken
-    /// from what is tested.
+    /// F of a host's end and a peer's end (S3), by this key.
     #[must_use]
     pub fn offset(&self, host: SocketAddr, peer: SocketAddr) -> u32 {
-        let [first, second] = [0, 8].map(|from| {
-            let half = self.octets[from..].first_chunk();
-            half.map_or(0, |half| u64::from_le_bytes(*half))
-        });
-        let mut hasher = SipHasher::new_with_keys(first, second);
-        for end in [host, peer] {
-            match end.ip() {
-                IpAddr::V4(address) => hasher.write(&address.octets()),
-                IpAddr::V6(address) => hasher.write(&address.octets()),
-            }
-        }
-        hasher.write(&host.port().to_be_bytes());
-        hasher.write(&peer.port().to_be_bytes());
-        hasher.write(&[0; 4]);
-        lower_half(hasher.finish())
+        offset(self.octets, host, peer)
     }
+}
+
+/// F by SipHash-2-4 of the standard library, so that nothing is taken from what is tested.
+fn offset(key: [u8; 16], host: SocketAddr, peer: SocketAddr) -> u32 {
+    let [first, second] = [0, 8].map(|from| {
+        let half = key[from..].first_chunk();
+        half.map_or(0, |half| u64::from_le_bytes(*half))
+    });
+    let mut hasher = SipHasher::new_with_keys(first, second);
+    for end in [host, peer] {
+        match end.ip() {
+            IpAddr::V4(address) => hasher.write(&address.octets()),
+            IpAddr::V6(address) => hasher.write(&address.octets()),
+        }
+    }
+    hasher.write(&host.port().to_be_bytes());
+    hasher.write(&peer.port().to_be_bytes());
+    hasher.write(&[0; 4]);
+    lower_half(hasher.finish())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half")]

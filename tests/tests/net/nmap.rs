@@ -9,6 +9,7 @@ use isn_tests::{
     capture::Capture,
     device::Device,
     gateway::{self, Isnguard},
+    keys::KeyFile,
     process,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions, PEER_IF},
@@ -134,6 +135,24 @@ fn nmap_and_the_audit_of_the_same_packets_agree_on_every_generator() -> Result<(
             (false, false) => index.abs_diff(before) <= APART,
         };
         ensure!(agree, "{kind:?}: nmap says {index}, the audit {host}");
+    }
+    Ok(())
+}
+
+#[test]
+fn in_keyed_mode_no_generator_can_be_told_from_the_best() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let key = KeyFile::random()?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    isnguard.attach(&key.keyed(Setup::new(Placement::Inside, Hook::Xdp), 0)?)?;
+    for kind in Kind::ALL {
+        let (index, host) = judged(&lab, kind)?;
+        println!("{:18} nmap: {index:3}; {}", kind.name(), host["detail"]);
+        ensure!(index >= AFTER, "{kind:?}: nmap says {index}");
+        ensure!(
+            host["difficulty_before"].as_u64() >= Some(AFTER.into()),
+            "{kind:?}: {host}"
+        );
     }
     Ok(())
 }
