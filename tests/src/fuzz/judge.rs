@@ -42,6 +42,7 @@ impl Judge {
             draining: false,
             drop_when_full: false,
             room: ROOM.translated as usize,
+            keyed: model::Keyed::default(),
         });
         Self {
             model,
@@ -161,7 +162,7 @@ fn rules(rules: &[Rule]) -> Vec<model::Rule> {
     let mode = |rule: &Rule| match rule.mode()? {
         policy::Mode::Observe => Some(Mode::Observe),
         policy::Mode::Monotonic => Some(Mode::Monotonic),
-        policy::Mode::Keyed => None,
+        policy::Mode::Keyed => Some(Mode::Keyed),
     };
     let with_mode = |rule: &Rule| {
         Some(model::Rule {
