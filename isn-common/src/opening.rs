@@ -56,6 +56,8 @@ impl Syn {
 pub struct Circumstances<'a> {
     /// What the policy says about the host; `None` if it is not guarded.
     pub mode: Option<Mode>,
+    /// The flow's offset by itself (S3): of a keyed one F, of any other 0.
+    pub offset: Offset,
     /// When a flow is forgotten (S8), and whether no new offset may be made (S20).
     pub settings: &'a Settings,
     /// Now.
@@ -93,6 +95,75 @@ pub enum Stamp {
     Repaired,
 }
 
+impl Circumstances<'_> {
+    /// Whether the flow is keyed.
+    #[must_use]
+    pub const fn is_keyed(&self) -> bool {
+        matches!(self.mode, Some(Mode::Keyed))
+    }
+
+    /// The translation that the flow has by itself.
+    const fn by_itself(&self) -> Translation {
+        Translation {
+            sequence: self.offset,
+            timestamp: Offset(0),
+        }
+    }
+
+    /// Whether a translation is an incarnation's own: nothing but its entry knows it. Segments of a signed one all tell that
+    /// they are left alone.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_own(&self, opening: &Opening) -> bool {
+        opening.reason != Reason::TcpAuth && opening.translation != self.by_itself()
+    }
+
+    /// What an incarnation that opens like this has of [`Control::KEYED`], its generation, and [`Control::OWN`].
+    #[must_use]
+    #[inline(always)]
+    pub fn marks(&self, opening: &Opening) -> u32 {
+        let mut marks = Control::default();
+        if self.is_keyed() {
+            marks = marks.with_generation(self.settings.keyed.generation);
+        }
+        if self.is_own(opening) {
+            marks = marks.with(Control::OWN);
+        }
+        marks.0
+    }
+
+    /// The opening of `syn` on a flow of which nothing is remembered.
+    #[must_use]
+    pub const fn first(&self, syn: &Syn) -> Opening {
+        if syn.options.authenticated {
+            Opening::untouched(Reason::TcpAuth)
+        } else {
+            self.plain(Reason::New)
+        }
+    }
+
+    /// An opening with nothing but what the flow has by itself: `reason` where that is nothing.
+    const fn plain(&self, reason: Reason) -> Opening {
+        if !self.is_keyed() {
+            return Opening::untouched(reason);
+        }
+        if self.settings.draining() {
+            return Opening::untouched(Reason::Draining);
+        }
+        Opening::new(self.offset, Reason::Keyed)
+    }
+
+    /// `opening` where the table of translated flows has no room for what is its own (S18).
+    #[must_use]
+    pub fn without_room(&self, opening: &Opening) -> Opening {
+        let mut without = Opening::new(self.offset, Reason::TableFull);
+        if opening.stamp != Stamp::Safe {
+            without.stamp = Stamp::Regressed;
+        }
+        without
+    }
+}
+
 impl Opening {
     const fn new(sequence: Offset, reason: Reason) -> Self {
         Self {
@@ -107,16 +178,6 @@ impl Opening {
 
     const fn untouched(reason: Reason) -> Self {
         Self::new(Offset(0), reason)
-    }
-
-    /// The same where the table of translated flows has no room (S18).
-    #[must_use]
-    pub fn without_room(self) -> Self {
-        let mut opening = Self::untouched(Reason::TableFull);
-        if self.stamp != Stamp::Safe {
-            opening.stamp = Stamp::Regressed;
-        }
-        opening
     }
 }
 
@@ -133,7 +194,7 @@ pub fn decide(
     let phase = control.phase();
     let idle = around.now.since(record.last_seen()) >= around.settings.history;
     let lives = matches!(phase, Phase::Established | Phase::Closing);
-    if lives && !(idle && record.translation().is_none()) {
+    if lives && (!idle || record.must_stay()) {
         return Decision::Continue(Counter::SynOnLiveFlow);
     }
     let same_isn = syn.isn == record.host_isn();
@@ -147,7 +208,7 @@ pub fn decide(
         return Decision::Open(Opening::untouched(Reason::TcpAuth));
     }
     if idle || phase == Phase::Opening {
-        return Decision::Open(Opening::untouched(Reason::New));
+        return Decision::Open(around.plain(Reason::New));
     }
     let opening = if phase == Phase::HalfOpen {
         resent(record, syn, mode, around)
@@ -184,8 +245,8 @@ fn succeeding(
         high_water: record.high_water(),
         right_edge: record.right_edge(),
     };
-    if before.allows(syn.isn) {
-        return Opening::untouched(Reason::Safe);
+    if before.allows(syn.isn.to_wire(around.offset)) {
+        return around.plain(Reason::Safe);
     }
     if !record.control().has(Control::PEER_SEEN) && mode != Mode::Observe {
         return Opening::untouched(Reason::OneWay);
@@ -257,10 +318,11 @@ const STAMP_JUMP_SHIFT: u32 = 16;
 const KEPT: u32 = Control::PEER_SEEN | Control::PEER_AUTH | Control::PEER_SCALES | Control::SHIFT;
 
 /// The entry of an incarnation that `syn` opens with this translation, where `before` is the flow's
-/// entry so far, [`Record::EMPTY`] if there was none.
+/// entry so far, [`Record::EMPTY`] if there was none. `marks` are [`Circumstances::marks`].
 #[must_use]
 #[inline(always)]
-pub fn opened(syn: &Syn, by: Translation, reason: Reason, before: &Record, now: Tick) -> Record {
+pub fn opened(syn: &Syn, opening: &Opening, marks: u32, before: &Record, now: Tick) -> Record {
+    let (by, reason) = (opening.translation, opening.reason);
     let resent = reason == Reason::Resent;
     let mut kept = 0;
     if syn.passive || resent {
@@ -269,7 +331,9 @@ pub fn opened(syn: &Syn, by: Translation, reason: Reason, before: &Record, now: 
     if resent {
         kept |= before.control().0 & (Control::PREVIOUS | Control::STAMPED);
     }
-    let mut control = Control(kept).with(Control::HOST_SYN).with_reason(reason);
+    let mut control = Control(kept | marks)
+        .with(Control::HOST_SYN)
+        .with_reason(reason);
     if syn.passive {
         control = control.with(Control::PASSIVE);
     }

@@ -13,13 +13,17 @@ use crate::{
     counter::Counter,
     expiry::Place,
     flow::{Address, FlowKey as _},
+    keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
-    promotion, remember,
+    promotion, recompute, remember,
     room::{Admission, Share},
     settle::{self, Settled},
     storm::Cell,
-    tcp::{options::SynOptions, seq::Seq},
+    tcp::{
+        options::SynOptions,
+        seq::{Offset, Seq},
+    },
     tick::Tick,
     translate::Translation,
 };
@@ -151,10 +155,25 @@ pub trait Tables<A: Address>: World + Sized {
     /// The policy of the longest guarded prefix that covers `host`.
     fn policy(&self, host: A) -> Option<&Policy>;
 
-    /// How SYNs of the flow's host are treated in a connection to `service` (a port, host order);
+    /// How SYNs of the flow's host are treated in a connection to `service` (a port, host order) from `other`;
     /// `None` if it is not guarded there. A world may do this in a function of its own.
-    fn mode(&self, key: &A::Key, service: u16) -> Option<Mode> {
-        self.policy(key.host().address)?.mode_for(service)
+    fn mode(&self, key: &A::Key, service: u16, other: u16) -> Option<Mode> {
+        self.policy(key.host().address)?.mode_of(service, other)
+    }
+
+    /// [`keyed::offset_of`]. A world may do this in a function of its own.
+    fn keyed_offset(&self, key: &A::Key, generation: Generation) -> Offset {
+        keyed::offset_of(self, key, generation)
+    }
+
+    /// [`recompute::offset`]. A world may do this in a function of its own.
+    fn recomputed(&self, key: &A::Key) -> Option<Offset> {
+        recompute::offset(self, key)
+    }
+
+    /// [`recompute::remember`]. A world may do this in a function of its own.
+    fn remember_segment(&self, key: &A::Key, segment: &Numbers, offset: Offset) {
+        recompute::remember(self, key, segment, offset);
     }
 
     /// Hears of a SYN that leaves with other numbers than the host's, once an opening.

@@ -10,7 +10,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use isn_common::{
     abi::{
-        flow::{Flow, Previous, Record, Word as _},
+        flow::{Flow, Previous, Record, Word as _, pack, unpack},
         maps::{LOAD_V4, LOAD_V6},
         policy::{Mode, Policy},
         settings::Settings,
@@ -18,9 +18,10 @@ use isn_common::{
     counter::Counter,
     expiry::Place,
     flow::{Key4, Key6},
+    keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
-    promotion, remember,
+    promotion, recompute, remember,
     room::{Admission, Share},
     settle::{self, Settled},
     storm::Cell,
@@ -149,7 +150,7 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
-     $settle:ident, $mode:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
+     $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
@@ -253,8 +254,25 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn mode(&self, key: &$key, service: u16) -> Option<Mode> {
-                Mode::from_number($mode(key, service.into()) as u16)
+            fn mode(&self, key: &$key, service: u16, other: u16) -> Option<Mode> {
+                Mode::from_number($mode(key, service.into(), other.into()) as u16)
+            }
+
+            #[inline(always)]
+            fn keyed_offset(&self, key: &$key, generation: Generation) -> Offset {
+                Offset($keyed_offset(key, generation as u32))
+            }
+
+            #[inline(always)]
+            fn recomputed(&self, key: &$key) -> Option<Offset> {
+                let (offset, is_keyed) = unpack($recomputed(key));
+                (is_keyed != 0).then_some(Offset(offset))
+            }
+
+            #[inline(always)]
+            fn remember_segment(&self, key: &$key, segment: &Numbers, offset: Offset) {
+                let [numbers, length] = segment.to_words();
+                $remember_segment(key, numbers, length, offset.0);
             }
 
             #[inline(always)]
@@ -363,11 +381,57 @@ macro_rules! tables {
         /// A function of its own for the stack.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $mode(key: *const $key, service: u32) -> u32 {
+        extern "C" fn $mode(key: *const $key, service: u32, other: u32) -> u32 {
             // SAFETY: as above.
-            let mode = unsafe { key.as_ref() }
-                .and_then(|key| Kernel.policy(key.host)?.mode_for(service as u16));
+            let mode = unsafe { key.as_ref() }.and_then(|key| {
+                Kernel
+                    .policy(key.host)?
+                    .mode_of(service as u16, other as u16)
+            });
             mode.map_or(0, |mode| mode.to_number().into())
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $keyed_offset(key: *const $key, generation: u32) -> u32 {
+            let generation = if generation == Generation::Before as u32 {
+                Generation::Before
+            } else {
+                Generation::Current
+            };
+            // SAFETY: as above.
+            unsafe { key.as_ref() }.map_or(0, |key| {
+                keyed::offset_of::<$address, _>(&Kernel, key, generation).0
+            })
+        }
+
+        /// A function of its own for the stack. The offset, and in the upper half whether there is one.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $recomputed(key: *const $key) -> u64 {
+            // SAFETY: as above.
+            unsafe { key.as_ref() }
+                .and_then(|key| recompute::offset::<$address, _>(&Kernel, key))
+                .map_or(0, |offset| pack(offset.0, 1))
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $remember_segment(
+            key: *const $key,
+            numbers: u64,
+            length: u64,
+            offset: u32,
+        ) -> u32 {
+            let place = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            if let Some(key) = unsafe { copied(key, place) } {
+                let segment = Numbers::from_words([numbers, length]);
+                recompute::remember::<$address, _>(&Kernel, key, &segment, Offset(offset));
+            }
+            0
         }
 
         /// A function of its own for the stack.
@@ -469,6 +533,9 @@ tables!(
     takes_share_v4,
     settle_v4,
     mode_v4,
+    keyed_offset_v4,
+    recomputed_v4,
+    remember_segment_v4,
     unpredictable_v4,
     set_previous_v4,
     late_translation_v4,
@@ -492,6 +559,9 @@ tables!(
     takes_share_v6,
     settle_v6,
     mode_v6,
+    keyed_offset_v6,
+    recomputed_v6,
+    remember_segment_v6,
     unpredictable_v6,
     set_previous_v6,
     late_translation_v6,
