@@ -77,7 +77,7 @@ impl Choice {
     pub fn first(syn: &Syn, given: &Circumstances) -> Self {
         match given.mode {
             Some(Mode::Keyed) if syn.signed => Self::signed(),
-            Some(Mode::Keyed) => Self::keyed(given).with_room(&Flow::default(), given),
+            Some(Mode::Keyed) => Self::keyed(given),
             _ => Self::untranslated("syn_safe"),
         }
     }
@@ -97,7 +97,7 @@ impl Choice {
             Case::Safe if is_keyed => Self::keyed(given),
             Case::Safe => Self::untranslated("syn_safe"),
             Case::OneWay => Self::untranslated("bypass_one_way"),
-            Case::Again => again(flow, syn, may, is_keyed),
+            Case::Again => again(flow, syn, may),
             Case::Unsafe if may => Self::of_number(Number::Jumps, "syn_rewritten"),
             Case::Unsafe => Self::untranslated("syn_would_rewrite"),
         };
@@ -166,9 +166,9 @@ impl Choice {
     }
 }
 
-fn again(flow: &Flow, syn: &Syn, may: bool, is_keyed: bool) -> Choice {
+fn again(flow: &Flow, syn: &Syn, may: bool) -> Choice {
     let by = flow.wire_isn().wrapping_sub(syn.isn);
-    if !may && (is_keyed || flow.translation.sequence == 0) {
+    if flow.translation.sequence == 0 && !may {
         return Choice::untranslated("syn_would_rewrite");
     }
     Choice {

@@ -78,7 +78,7 @@ impl Case {
         let idle = given.now.saturating_sub(flow.last_packet) >= given.history;
         let live = matches!(phase, Phase::Established | Phase::Closing);
         let half_open = phase == Phase::HalfOpen;
-        if live && !(idle && flow.translation.is_none()) {
+        if live && !(idle && flow.translation.is_none() && !flow.own) {
             Self::Live
         } else if half_open && !idle && syn.isn == flow.host_isn {
             Self::Repeated

@@ -88,9 +88,6 @@ impl Model {
         }
         let before = Flow::default();
         let choice = Choice::first(syn, given);
-        if choice.no_room && self.given.drop_when_full {
-            return refused(sight, given.mode, &choice);
-        }
         let seen = left_numbers(sight, segment);
         let grant = choice
             .settle(&before, syn, given, seen)
@@ -120,7 +117,8 @@ impl Model {
         let before = self.flows[&segment.key];
         let choice = Choice::of(case, &before, syn, given);
         if choice.no_room && self.given.drop_when_full {
-            return refused(sight, given.mode, &choice);
+            let judged = sight.dropped("dropped_table_full", "S18: there is no room")?;
+            return Ok(counted_opening(judged, given.mode, &choice));
         }
         let grant = choice
             .settle(&before, syn, given, left_numbers(sight, segment))
@@ -157,12 +155,6 @@ fn not_remembered(sight: &Sight, mode: Option<Mode>, odd: bool) -> Judged {
         judged.open = &["syn_seen", "syn_safe"];
     }
     Ok(judged)
-}
-
-/// S18: a SYN that needs room and finds none.
-fn refused(sight: &Sight, mode: Option<Mode>, choice: &Choice) -> Judged {
-    let judged = sight.dropped("dropped_table_full", "S18: there is no room")?;
-    Ok(counted_opening(judged, mode, choice))
 }
 
 /// Sequence number and `TSval` of the SYN that left.

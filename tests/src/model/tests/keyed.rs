@@ -295,3 +295,12 @@ fn a_tag_does_not_change_f() {
     bench.carrier = Carrier::v4().tagged(0x8100, 5);
     bench.moved(f_by(KEY), &host_syn(100));
 }
+
+#[test]
+fn an_adopted_flow_without_an_offset_is_not_forgotten_when_idle() {
+    let mut bench = keyed(600, None);
+    bench.passes(&host_data(100, 10, b"x"), "pass_no_flow");
+    bench.wait(10_000);
+    let judged = bench.passes(&host_syn(7), "pass_offset_zero");
+    assert_eq!(judged.expects("syn_on_live_flow"), Some(1));
+}
