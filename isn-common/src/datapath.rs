@@ -9,7 +9,7 @@ use crate::{
     connection,
     counter::Counter,
     expiry::Place,
-    flow::{Direction, FlowKey as _},
+    flow::Direction,
     headers::ethernet::{self, Ethernet, IPV4, IPV6},
     icmp,
     opening::Syn,
@@ -243,11 +243,7 @@ fn unknown<A: Family, P: Packet, W: Tables<A>>(
 /// Whether the policy guards the flow's host, whichever of the two ports is the service's.
 #[inline(always)]
 fn is_guarded<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> bool {
-    let (host, peer) = (
-        u16::from_be_bytes(key.host().port),
-        u16::from_be_bytes(key.peer().port),
-    );
-    world.mode(key, peer, host).is_some() || world.mode(key, host, peer).is_some()
+    world.mode(key, false).is_some() || world.mode(key, true).is_some()
 }
 
 #[inline(always)]
@@ -432,19 +428,20 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
-    match settle::settle(world, key, &mut Syn::read(segment, options)) {
-        Settled::Known(by) => {
-            if options.authenticated && !by.is_none() {
-                world.count(Counter::SignedTranslated, 1);
-            }
-            send(packet, segment, by)
+    let mut syn = Syn::read(segment, options);
+    let settled = settle::settle(world, key, &mut syn);
+    let by = settled.translation();
+    match settled {
+        Settled::Pass(reason) => return Verdict::Pass(reason),
+        Settled::Drop(reason) => return Verdict::Drop(reason),
+        Settled::Known(_) if syn.options.authenticated && !by.is_none() => {
+            world.count(Counter::SignedTranslated, 1);
         }
-        Settled::Rewritten(by) => {
+        Settled::Known(_) => {}
+        Settled::Rewritten(_) => {
             let wire = segment.sequence.to_wire(by.sequence);
             world.rewrote(key, segment.sequence, wire);
-            send(packet, segment, by)
         }
-        Settled::Pass(reason) => Verdict::Pass(reason),
-        Settled::Drop(reason) => Verdict::Drop(reason),
     }
+    send(packet, segment, by)
 }

@@ -18,8 +18,8 @@ use crate::{
     translate::Translation,
 };
 
-/// A SYN or SYN-ACK of the host. `repr(C)` and without padding, so that a BPF function can be given
-/// one by reference.
+/// A SYN or SYN-ACK of the host, and how its flow is treated. `repr(C)` and without padding, so that a BPF function can be
+/// given one by reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Syn {
@@ -29,25 +29,49 @@ pub struct Syn {
     pub length: u32,
     /// What its options settle.
     pub options: SynOptions,
+    /// The flow's offset by itself (S3): of a keyed one F, of any other 0.
+    pub offset: Offset,
     /// Whether it answers a SYN of the peer.
     pub passive: bool,
+    /// [`Mode`] as a number, 0 if the policy does not guard the host.
+    pub mode: u8,
     /// False.
-    pub padding: [bool; 3],
+    pub padding: [bool; 2],
 }
 
-const _: () = assert!(size_of::<Syn>() == 20);
+const _: () = assert!(size_of::<Syn>() == 24);
 
 impl Syn {
-    /// The SYN in `segment`, whose options are `options`.
+    /// The SYN in `segment`, whose options are `options`, of a host that is not guarded.
     #[must_use]
     pub const fn read(segment: &Segment, options: SynOptions) -> Self {
         Self {
             isn: segment.sequence,
             length: segment.sequence_length(),
             options,
+            offset: Offset(0),
             passive: segment.flags.ack(),
-            padding: [false; 3],
+            mode: 0,
+            padding: [false; 2],
         }
+    }
+
+    /// The same, treated in this mode.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "modes are few")]
+    pub const fn treated(mut self, mode: Option<Mode>, offset: Offset) -> Self {
+        self.mode = match mode {
+            Some(mode) => mode.to_number() as u8,
+            None => 0,
+        };
+        self.offset = offset;
+        self
+    }
+
+    /// What the policy says about the host; `None` if it is not guarded.
+    #[must_use]
+    pub const fn mode(&self) -> Option<Mode> {
+        Mode::from_number(self.mode as u16)
     }
 }
 

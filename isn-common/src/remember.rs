@@ -76,9 +76,7 @@ pub fn await_answer<A: Address, W: Tables<A>>(
     peer_next: Seq,
     options: SynOptions,
 ) {
-    let port = u16::from_be_bytes;
-    let mode = world.mode(key, port(key.host().port), port(key.peer().port));
-    if mode.is_some() && joins_endpoints::<A>(key) {
+    if world.mode(key, true).is_some() && joins_endpoints::<A>(key) {
         let record = opening::awaited(peer_next, &options, world.now());
         remember(world, key, &record);
     }

@@ -87,9 +87,10 @@ impl Settled {
 
 /// Settles on the translation of a SYN of the host: finds or makes the flow's entry and decides. Two CPUs
 /// with two copies of a SYN come to the same: one inserts or claims, the other finds what that one
-/// has settled. The SYN may be anything afterwards: the BPF program's stack has no room for a copy.
+/// has settled. The SYN's numbers may be anything afterwards: the BPF program's stack has no room for a copy.
 #[inline(always)]
 pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) -> Settled {
+    world.treat(key, syn);
     // Once more after another CPU has come in between.
     for _ in 0..2 {
         if let Some(settled) = world.attempt(key, syn) {
@@ -99,30 +100,26 @@ pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) 
     Settled::Drop(DropReason::Contended)
 }
 
+/// Tells a SYN how its flow is treated.
+#[inline(always)]
+pub fn treat<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) {
+    let mode = world.mode(key, syn.passive);
+    let offset = match mode {
+        Some(Mode::Keyed) => world.keyed_offset(key, Generation::Current),
+        _ => Offset(0),
+    };
+    *syn = syn.treated(mode, offset);
+}
+
 /// One attempt; `None` if another CPU came in between.
 #[inline(always)]
 pub fn attempt<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> Option<Settled> {
     let Some(settings) = world.settings() else {
         return Some(Settled::Pass(PassReason::NotGuarded));
     };
-    // The service port: the one that the connection is opened to.
-    let service = if syn.passive {
-        key.host().port
-    } else {
-        key.peer().port
-    };
-    let other = if syn.passive {
-        key.peer().port
-    } else {
-        key.host().port
-    };
-    let mode = world.mode(key, u16::from_be_bytes(service), u16::from_be_bytes(other));
     let around = Circumstances {
-        mode,
-        offset: match mode {
-            Some(Mode::Keyed) => world.keyed_offset(key, Generation::Current),
-            _ => Offset(0),
-        },
+        mode: syn.mode(),
+        offset: syn.offset,
         settings,
         now: world.now(),
     };

@@ -155,9 +155,12 @@ pub trait Tables<A: Address>: World + Sized {
     /// The policy of the longest guarded prefix that covers `host`.
     fn policy(&self, host: A) -> Option<&Policy>;
 
-    /// How SYNs of the flow's host are treated in a connection to `service` (a port, host order) from `other`;
-    /// `None` if it is not guarded there. A world may do this in a function of its own.
-    fn mode(&self, key: &A::Key, service: u16, other: u16) -> Option<Mode> {
+    /// How SYNs of the flow's host are treated; `None` if it is not guarded. The service port is the one that the connection
+    /// is opened to: the host's own where it is `passive`. A world may do this in a function of its own.
+    fn mode(&self, key: &A::Key, passive: bool) -> Option<Mode> {
+        let port = u16::from_be_bytes;
+        let (host, peer) = (port(key.host().port), port(key.peer().port));
+        let (service, other) = if passive { (host, peer) } else { (peer, host) };
         self.policy(key.host().address)?.mode_of(service, other)
     }
 
@@ -179,6 +182,11 @@ pub trait Tables<A: Address>: World + Sized {
     /// Hears of a SYN that leaves with other numbers than the host's, once an opening.
     fn rewrote(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq) {
         let _ = (key, host_isn, wire_isn);
+    }
+
+    /// [`settle::treat`]. A world may do this in a function of its own.
+    fn treat(&self, key: &A::Key, syn: &mut Syn) {
+        settle::treat(self, key, syn);
     }
 
     /// [`settle::attempt`]. A world may do this in a function of its own, and change the SYN if the attempt comes to an end.

@@ -47,7 +47,9 @@ const fn syn(isn: u32) -> Syn {
             authenticated: false,
         },
         passive: false,
-        padding: [false; 3],
+        offset: Offset(0),
+        mode: 0,
+        padding: [false; 2],
     }
 }
 

@@ -46,7 +46,9 @@ fn syn(isn: u32, stamp: Option<u32>) -> Syn {
             ..SynOptions::default()
         },
         passive: false,
-        padding: [false; 3],
+        offset: Offset(0),
+        mode: 0,
+        padding: [false; 2],
     }
 }
 

@@ -150,7 +150,7 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
-     $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
+     $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
@@ -254,8 +254,8 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn mode(&self, key: &$key, service: u16, other: u16) -> Option<Mode> {
-                Mode::from_number($mode(key, service.into(), other.into()) as u16)
+            fn mode(&self, key: &$key, passive: bool) -> Option<Mode> {
+                Mode::from_number($mode(key, passive.into()) as u16)
             }
 
             #[inline(always)]
@@ -273,6 +273,11 @@ macro_rules! tables {
             fn remember_segment(&self, key: &$key, segment: &Numbers, offset: Offset) {
                 let [numbers, length] = segment.to_words();
                 $remember_segment(key, numbers, length, offset.0);
+            }
+
+            #[inline(always)]
+            fn treat(&self, key: &$key, syn: &mut Syn) {
+                $treat(key, &raw mut *syn);
             }
 
             #[inline(always)]
@@ -307,6 +312,17 @@ macro_rules! tables {
             fn await_answer(&self, key: &$key, peer_next: Seq, options: SynOptions) {
                 $await_answer(key, peer_next.0, options.to_bits());
             }
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $treat(key: *const $key, syn: *mut Syn) -> u32 {
+            // SAFETY: the verifier lets only pointers through to whole, initialized values.
+            if let (Some(key), Some(syn)) = unsafe { (key.as_ref(), syn.as_mut()) } {
+                settle::treat::<$address, _>(&Kernel, key, syn);
+            }
+            0
         }
 
         /// A function of its own for the verifier, which wants to see the pointers checked. The SYN comes
@@ -381,12 +397,17 @@ macro_rules! tables {
         /// A function of its own for the stack.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $mode(key: *const $key, service: u32, other: u32) -> u32 {
+        extern "C" fn $mode(key: *const $key, passive: u32) -> u32 {
+            let port = u16::from_be_bytes;
             // SAFETY: as above.
             let mode = unsafe { key.as_ref() }.and_then(|key| {
-                Kernel
-                    .policy(key.host)?
-                    .mode_of(service as u16, other as u16)
+                let (host, peer) = (port(key.host_port), port(key.peer_port));
+                let (service, other) = if passive == 0 {
+                    (peer, host)
+                } else {
+                    (host, peer)
+                };
+                Kernel.policy(key.host)?.mode_of(service, other)
             });
             mode.map_or(0, |mode| mode.to_number().into())
         }
@@ -531,6 +552,7 @@ tables!(
     promote_v4,
     admission_v4,
     takes_share_v4,
+    treat_v4,
     settle_v4,
     mode_v4,
     keyed_offset_v4,
@@ -557,6 +579,7 @@ tables!(
     promote_v6,
     admission_v6,
     takes_share_v6,
+    treat_v6,
     settle_v6,
     mode_v6,
     keyed_offset_v6,
