@@ -9,7 +9,7 @@ use super::{
     checksum::sum,
     conversation::Conversation,
     draft::Draft,
-    episode::{Packet, Step},
+    episode::{Instance, Packet, Step},
     relocation::{Relocation, Space},
     stencil::{Part, Stencil},
 };
@@ -28,6 +28,8 @@ pub struct Author {
     pub steps: Vec<Step>,
     said: Vec<Said>,
     labels: u16,
+    /// The settings as they are.
+    pub(super) instance: Instance,
 }
 
 impl Author {
@@ -39,6 +41,7 @@ impl Author {
             steps: Vec::new(),
             said: Vec::new(),
             labels: 0,
+            instance: Instance::DEFAULT,
         }
     }
 
