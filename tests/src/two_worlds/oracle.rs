@@ -4,7 +4,7 @@
 //!
 //! Its own reading of the headers (RFC 791, RFC 8200, RFC 9293, RFC 2018), so that it does not share the data plane's mistakes.
 
-use std::{collections::HashMap, fmt::Write as _, mem, ops::Range};
+use std::{collections::HashMap, fmt::Write as _, ops::Range};
 
 use anyhow::{Context as _, Result, ensure};
 use isn_common::{
@@ -35,6 +35,8 @@ struct Offsets {
     former: Vec<[u32; 2]>,
     /// Its entry may have been lost: what it is translated by next counts.
     unsure: bool,
+    /// The packet at hand is translated without an entry, and so may the next one be, by something else.
+    computed: bool,
 }
 
 impl Oracle {
@@ -222,8 +224,9 @@ impl Oracle {
 
     fn current(&mut self, found: &Found, offset: u32) -> Result<()> {
         let offsets = self.flows.get_mut(&found.flow).context(NO_SYN)?;
-        if mem::take(&mut offsets.unsure) {
+        if offsets.unsure {
             offsets.current = offset;
+            offsets.unsure = offsets.computed;
         }
         let known = offsets.current;
         ensure!(
@@ -262,8 +265,12 @@ impl Oracle {
 
     /// A packet whose offset was computed again: no SYN is needed for that, and its number is for others to judge (S3).
     fn note_recomputed(&mut self, found: &Found, stepped: &Stepped) {
-        if stepped.counted[Counter::KeyedRecomputed.index()] != 0 {
+        let computed = stepped.counted[Counter::KeyedRecomputed.index()] != 0;
+        if computed {
             self.flows.entry(found.flow.clone()).or_default().unsure = true;
+        }
+        if let Some(offsets) = self.flows.get_mut(&found.flow) {
+            offsets.computed = computed;
         }
     }
 
