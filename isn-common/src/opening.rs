@@ -142,18 +142,16 @@ impl Circumstances<'_> {
         opening.reason != Reason::TcpAuth && opening.translation != self.by_itself()
     }
 
-    /// What an incarnation that opens like this has of [`Control::KEYED`], its generation, and [`Control::OWN`].
+    /// What an incarnation has of [`Control::KEYED`], its generation, and [`Control::OWN`] where its translation is its `own`.
     #[must_use]
     #[inline(always)]
-    pub fn marks(&self, opening: &Opening) -> u32 {
-        let mut marks = Control::default();
-        if self.is_keyed() {
-            marks = marks.with_generation(self.settings.keyed.generation);
-        }
-        if self.is_own(opening) {
-            marks = marks.with(Control::OWN);
-        }
-        marks.0
+    pub const fn marks(&self, own: bool) -> u32 {
+        let keyed = if self.is_keyed() {
+            Control(0).with_generation(self.settings.keyed.generation).0
+        } else {
+            0
+        };
+        keyed | (own as u32).wrapping_mul(Control::OWN)
     }
 
     /// The opening of `syn` on a flow of which nothing is remembered.

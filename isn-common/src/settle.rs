@@ -179,12 +179,13 @@ fn first<A: Address, W: Tables<A>>(
         return Some(Settled::Pass(PassReason::OddAddress));
     }
     let mut opening = around.first(syn);
-    let marks = around.marks(&opening);
+    let own = around.is_own(&opening);
+    let marks = around.marks(own);
     let record = opening::opened(syn, &opening, marks, &Record::EMPTY, world.now());
     match remember(world, key, &record) {
         Memory::Contended => return None,
         // What is its own must be remembered, or the flow has only what it has by itself.
-        Memory::None if around.is_own(&opening) => opening = around.without_room(&opening),
+        Memory::None if own => opening = around.without_room(&opening),
         Memory::Kept | Memory::None => {}
     }
     count_opening::<A, W>(world, around, &opening);
@@ -224,14 +225,16 @@ fn apply<A: Address, W: Tables<A>>(
         }
         Decision::Open(opening) => opening,
     };
+    let mut own = around.is_own(&opening);
     // Who has a place among the translated flows, or was admitted there, needs no more room.
-    let needs_room = around.is_own(&opening)
+    let needs_room = own
         && held.place != Place::Translated
         && (held.place == Place::History || !record.control().has(Control::OWN));
     if needs_room {
         let admission = world.admission(key);
         if admission != Admission::Admitted {
             opening = around.without_room(&opening);
+            own = false;
             if admission == Admission::Share {
                 world.count(Counter::ShareExceeded, 1);
             }
@@ -243,13 +246,13 @@ fn apply<A: Address, W: Tables<A>>(
         }
     }
     let by = opening.translation;
-    let marks = around.marks(&opening);
+    let marks = around.marks(own);
     let mut opened = opening::opened(syn, &opening, marks, record, world.now());
     if let Some(previous) = succeeded(record, &opening, world.now()) {
         world.set_previous(key, &previous);
         opened.life |= u64::from(Control::PREVIOUS);
     }
-    if held.place == Place::History && marks & Control::OWN != 0 {
+    if held.place == Place::History && own {
         move_out(world, key, &opened)?;
         // What is left tells of the incarnation before, for as long as this one may need it.
         let (bits, _) = unpack(record.life);

@@ -166,6 +166,8 @@ fn nothing_said(place: &Place) -> Request {
         idle: None,
         closing: None,
         on_full: None,
+        key_file: None,
+        adopt: None,
         verbose: false,
     }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod change;
 mod duration;
 mod flows;
+mod key;
 mod listing;
 mod snapshot;
 mod stats;
@@ -14,7 +15,9 @@ use std::io::{self, IsTerminal, Write};
 
 pub use audit::{AuditReport, HostLine};
 pub use change::{AttachReport, DetachReport};
+pub use duration::short as span;
 pub use flows::{FlowsReport, Selection};
+pub use key::{KeyReport, RotateReport};
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;

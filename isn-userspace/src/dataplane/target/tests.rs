@@ -38,6 +38,8 @@ pub(crate) fn request(placed: &[(&str, Placement)]) -> Request {
         idle: None,
         closing: None,
         on_full: None,
+        key_file: None,
+        adopt: None,
         verbose: false,
     }
 }
