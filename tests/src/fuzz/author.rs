@@ -28,6 +28,8 @@ pub struct Author {
     pub steps: Vec<Step>,
     said: Vec<Said>,
     labels: u16,
+    /// Whether keyed mode is in use from the beginning.
+    pub(super) has_keys: bool,
     /// The settings as they are.
     pub(super) instance: Instance,
 }
@@ -41,6 +43,7 @@ impl Author {
             steps: Vec::new(),
             said: Vec::new(),
             labels: 0,
+            has_keys: false,
             instance: Instance::DEFAULT,
         }
     }

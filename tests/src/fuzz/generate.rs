@@ -105,7 +105,7 @@ impl Author {
         if self.chance(60) {
             self.rule();
         }
-        if self.chance(40) {
+        if self.chance(if self.has_keys { 12 } else { 200 }) {
             let loss = self.rng.choice(Loss::ALL).unwrap_or(Loss::All);
             self.steps.push(Step::Lose(loss));
         }

@@ -7,8 +7,8 @@ use super::{
     episode::{Guarded, Instance, Step},
 };
 
-/// Seconds of adopting: mostly none, and none that the pauses of episodes add up to.
-const ADOPTING: [u32; 5] = [0, 0, 45, 500, 100_000];
+/// Seconds of adopting: none that the pauses of episodes add up to.
+const ADOPTING: [u32; 3] = [45, 500, 100_000];
 
 fn all(mode: Mode) -> Vec<Rule> {
     vec![Rule::new(0, u16::MAX, mode)]
@@ -20,9 +20,10 @@ impl Author {
         if self.rng.bool() {
             return;
         }
+        self.has_keys = true;
         let instance = Instance {
             generation: self.rng.choice([0, 1, 63, 64, u32::MAX]).unwrap_or(0),
-            ..self.instance
+            ..self.adopting(4)
         };
         self.set(instance);
         for prefix in Guarded::ALL {
@@ -37,7 +38,7 @@ impl Author {
     pub fn rule(&mut self) {
         match self.rng.u8(..4) {
             0 => self.change_settings(),
-            1 => self.change_keys(),
+            1 if self.has_keys => self.change_keys(),
             _ => {
                 let rules = self.some_rules();
                 let prefix = self.rng.choice(Guarded::ALL).unwrap_or(Guarded::Hosts4);
@@ -64,14 +65,22 @@ impl Author {
     /// Another key, or adopting that begins or ends.
     fn change_keys(&mut self) {
         let rotation = u32::from(self.rng.bool());
-        let adopting = self.rng.choice(ADOPTING).unwrap_or(0);
         let instance = Instance {
             generation: self.instance.generation.wrapping_add(rotation),
-            adopting,
-            after_key: adopting != 0 && self.rng.bool(),
-            ..self.instance
+            ..self.adopting(2)
         };
         self.set(instance);
+    }
+
+    /// The settings as they are, but for adopting: in one of so many.
+    fn adopting(&mut self, one_in: u32) -> Instance {
+        let begins = self.chance(one_in);
+        let seconds = self.rng.choice(ADOPTING).unwrap_or(45);
+        Instance {
+            adopting: if begins { seconds } else { 0 },
+            after_key: begins && self.rng.bool(),
+            ..self.instance
+        }
     }
 
     fn some_rules(&mut self) -> Vec<Rule> {
