@@ -63,7 +63,7 @@ impl Author {
     }
 
     /// Another key, or adopting that begins or ends.
-    fn change_keys(&mut self) {
+    pub(super) fn change_keys(&mut self) {
         let rotation = u32::from(self.rng.bool());
         let instance = Instance {
             generation: self.instance.generation.wrapping_add(rotation),

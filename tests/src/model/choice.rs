@@ -128,8 +128,9 @@ impl Choice {
 
     /// Whether nobody but the entry will know the translation.
     fn is_own(&self, by_itself: Translation) -> bool {
-        let moved_as_any = self.sequence == Number::Moved(by_itself.sequence);
-        !self.signed && !(moved_as_any && self.stamp == UNMOVED)
+        let moved_as_any =
+            self.sequence == Number::Moved(by_itself.sequence) && self.stamp == UNMOVED;
+        !self.signed && !moved_as_any
     }
 
     /// What the incarnation gets, given the numbers that left; the rule they break if they do.

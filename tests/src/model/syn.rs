@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Disagreement, Flow, Judgement, Key, Mode, Model,
+    Disagreement, Flow, Judgement, Key, Mode, Model, Translation,
     choice::Choice,
     follow::noting_signature,
     guard::{are_odd, mode_of_syn},
@@ -69,7 +69,11 @@ impl Model {
             full: self.is_full(key),
             history: Duration::from_secs(self.given.history_seconds.into()),
             now,
-            by_itself: is_keyed.then(|| self.by_itself(key)).unwrap_or_default(),
+            by_itself: if is_keyed {
+                self.by_itself(key)
+            } else {
+                Translation::default()
+            },
             keyed: is_keyed.then(|| self.given.keyed.mark()),
         }
     }

@@ -2,6 +2,8 @@
 
 use isn_tests::two_worlds::{keyed::*, prelude::*};
 
+use crate::keyed_exceptions::FIRST_DRAINING;
+
 #[test]
 fn a_whole_connection_over_every_carrier() {
     play(
@@ -37,12 +39,12 @@ fn a_whole_connection_over_every_carrier() {
 }
 
 /// An ISN whose candidate lies below the high-water mark of [`Flow::closed_keyed_connection`] at 5,000,000.
-fn regressing(flow: &Flow<'_>) -> u32 {
+pub(crate) fn regressing(flow: &Flow<'_>) -> u32 {
     4_999_000u32.wrapping_sub(flow.f())
 }
 
 /// A SYN with that ISN, which leaves beyond the right edge; the ISN, and that on the wire.
-fn moved_ahead(flow: &mut Flow<'_>) -> (u32, u32) {
+pub(crate) fn moved_ahead(flow: &mut Flow<'_>) -> (u32, u32) {
     let isn = regressing(flow);
     let wire = flow.rewritten(&host_syn(isn), REWRITTEN);
     beyond(flow, wire, 5_000_000, 5_065_535);
@@ -99,6 +101,15 @@ fn the_candidate_is_held_against_what_was_before() {
                     lies_in(flow, "translated");
                 },
             ),
+        ],
+    );
+}
+
+#[test]
+fn what_was_before_and_what_is_left_of_it() {
+    play(
+        &both_families(),
+        &[
             case(
                 "S13, S17: a handshake that was moved ahead, overwritten: dropped until its SYN comes again",
                 |flow| {
@@ -128,6 +139,24 @@ fn the_candidate_is_held_against_what_was_before() {
                     let late = 5_000_000u32.wrapping_sub(f).wrapping_sub(500);
                     let events = &[(Counter::PreviousIncarnation, 1)];
                     flow.moved_by(f, &host_data(late, PEER_ISN + 1, b"late"), events);
+                },
+            ),
+            case(
+                "S3, S14: nothing lived before what the peer's SYN or a forgotten flow announced (39)",
+                |flow| {
+                    let f = flow.keyed();
+                    flow.expect(&peer_syn(PEER_ISN), &NOT_FOLLOWED, AWAITED);
+                    flow.moved_by(f, &host_syn_ack(100_000, PEER_ISN + 1), SYN_KEYED);
+                    let behind = host_data(50_000u32.wrapping_neg(), PEER_ISN + 1, b"x");
+                    flow.moved_by(f, &behind, NOTHING);
+                    flow.carrier = flow.carrier.clone().from_port(6000);
+                    let f = flow.f();
+                    flow.settings(|settings| settings.draining = 1);
+                    flow.expect(&host_syn(100_000), &AS_IT_CAME, FIRST_DRAINING);
+                    flow.settings(|settings| settings.draining = 0);
+                    flow.wait(241);
+                    flow.moved_by(f, &host_syn(100_000), SYN_KEYED);
+                    flow.moved_by(f, &behind, NOTHING);
                 },
             ),
             case(
@@ -194,192 +223,6 @@ fn a_syn_that_comes_again() {
                     }
                     flow.wait(10_000);
                     flow.moved_by(f, &host_syn(7), LIVE);
-                },
-            ),
-        ],
-    );
-}
-
-/// One that is signed, with TCP-AO.
-fn signed(tcp: Tcp) -> Tcp {
-    tcp.raw_options(&[&[29, 16, 1, 2], &[7; 12][..]].concat())
-}
-
-const FIRST_SIGNED: &Events = &[
-    (Counter::SynSeen, 1),
-    (Counter::BypassTcpAuth, 1),
-    (Counter::HalfOpenInserted, 1),
-];
-const ONE_WAY: &Events = &[(Counter::SynSeen, 1), (Counter::BypassOneWay, 1)];
-const FIRST_DRAINING: &Events = &[
-    (Counter::SynSeen, 1),
-    (Counter::SynWouldRewrite, 1),
-    (Counter::HalfOpenInserted, 1),
-];
-
-/// The handshake of a SYN that left as it came.
-fn plain_handshake(flow: &mut Flow<'_>, isn: u32) {
-    let next = isn.wrapping_add(1);
-    flow.expect(&peer_syn_ack(PEER_ISN, next), &AS_IT_CAME, NOTHING);
-    flow.expect(&host_ack(next, PEER_ISN + 1), &AS_IT_CAME, NOTHING);
-}
-
-#[test]
-fn what_gets_no_offset() {
-    play(
-        &both_families(),
-        &[
-            case(
-                "S3, S7: a signed connection, whose segments say so themselves (15)",
-                |flow| {
-                    let _ = flow.keyed();
-                    flow.expect(&signed(host_syn(1000)), &AS_IT_CAME, FIRST_SIGNED);
-                    let answer = signed(peer_syn_ack(PEER_ISN, 1001));
-                    flow.expect(&answer, &AS_IT_CAME, NOTHING);
-                    let end = signed(host_ack(1001, PEER_ISN + 1));
-                    flow.expect(&end, &AS_IT_CAME, NOTHING);
-                    lies_in(flow, "history");
-                    flow.lose();
-                    flow.expect(&end, &NOT_FOLLOWED, NOTHING);
-                    let data = signed(peer_data(PEER_ISN + 1, 1001, b"x"));
-                    flow.expect(&data, &NOT_FOLLOWED, NOTHING);
-                },
-            ),
-            case(
-                "S3, S7: a SYN-ACK that answers a signed SYN, and a signed SYN that regresses (15)",
-                |flow| {
-                    let _ = flow.keyed();
-                    flow.expect(&signed(peer_syn(PEER_ISN)), &NOT_FOLLOWED, AWAITED);
-                    flow.expect(&host_syn_ack(1000, PEER_ISN + 1), &AS_IT_CAME, SIGNED);
-                    flow.carrier = flow.carrier.clone().from_port(6000);
-                    flow.closed_keyed_connection(5_000_000);
-                    flow.expect(&signed(host_syn(1000)), &AS_IT_CAME, SIGNED);
-                },
-            ),
-            case(
-                "S3, S7: a candidate that is unsafe after a connection seen one way (18)",
-                |flow| {
-                    let f = flow.keyed();
-                    let isn = 5_000_000u32.wrapping_sub(f);
-                    flow.moved_by(f, &host_syn(isn), FIRST_KEYED);
-                    let next = isn.wrapping_add(1);
-                    flow.moved_by(f, &host_ack(next, PEER_ISN + 1), NOTHING);
-                    flow.moved_by(f, &host_fin(next, PEER_ISN + 1), NOTHING);
-                    let unsafe_one = isn.wrapping_sub(1);
-                    flow.expect(&host_syn(unsafe_one), &AS_IT_CAME, ONE_WAY);
-                    plain_handshake(flow, unsafe_one);
-                    // Nothing but its entry says that it has no offset.
-                    lies_in(flow, "translated");
-                },
-            ),
-            case(
-                "S3, S20: while draining, a SYN leaves as it came, and its entry must say so",
-                |flow| {
-                    let f = flow.keyed();
-                    flow.closed_keyed_connection(5_000_000);
-                    flow.settings(|settings| settings.draining = 1);
-                    let safe = 5_100_000u32.wrapping_sub(f);
-                    flow.expect(&host_syn(safe), &AS_IT_CAME, DRAINING);
-                    plain_handshake(flow, safe);
-                    lies_in(flow, "translated");
-                    flow.carrier = flow.carrier.clone().from_port(6000);
-                    flow.expect(&host_syn(1000), &AS_IT_CAME, FIRST_DRAINING);
-                    flow.expect(&host_syn(7), &AS_IT_CAME, DRAINING);
-                    plain_handshake(flow, 7);
-                    lies_in(flow, "translated");
-                    flow.carrier = flow.carrier.clone().from_port(6001);
-                    flow.expect(&peer_syn(PEER_ISN), &NOT_FOLLOWED, AWAITED);
-                    flow.expect(&host_syn_ack(1000, PEER_ISN + 1), &AS_IT_CAME, DRAINING);
-                },
-            ),
-            case(
-                "S5, S20: a half-open connection that has F keeps its wire ISN while draining",
-                |flow| {
-                    let f = flow.keyed();
-                    flow.moved_by(f, &host_syn(1000), FIRST_KEYED);
-                    flow.settings(|settings| settings.draining = 1);
-                    flow.expect(&host_syn(7), &Seq(f.wrapping_add(1000)), REWRITTEN);
-                },
-            ),
-        ],
-    );
-}
-
-const NO_SHARE: &Events = &[
-    (Counter::SynSeen, 1),
-    (Counter::SynKeyed, 1),
-    (Counter::MemoryShareExceeded, 1),
-    (Counter::HalfOpenInserted, 0),
-];
-
-/// Fills the table of translated flows with open connections on ports 1 to 4, then port 5 has a connection that is over.
-fn fill(flow: &mut Flow<'_>) {
-    let _ = flow.keyed();
-    for port in 1..=4 {
-        flow.carrier = flow.carrier.clone().from_port(port);
-        flow.closed_keyed_connection(5_000_000);
-        let (isn, wire) = moved_ahead(flow);
-        flow.keyed_handshake(isn, wire.wrapping_sub(isn));
-        lies_in(flow, "translated");
-    }
-    flow.carrier = flow.carrier.clone().from_port(5);
-    flow.closed_keyed_connection(5_000_000);
-}
-
-#[test]
-fn no_room() {
-    let room = Room {
-        translated: 4,
-        half_open: 8192,
-        history: 8192,
-    };
-    play_with(
-        room,
-        &both_families(),
-        &[
-            case(
-                "S3, S18: on_full = pass: what needs an offset of its own gets F (46)",
-                |flow| {
-                    fill(flow);
-                    let f = flow.f();
-                    let isn = regressing(flow);
-                    flow.moved_by(f, &host_syn(isn), FULL);
-                    flow.keyed_handshake(isn, f);
-                    lies_in(flow, "history");
-                    flow.carrier = flow.carrier.clone().from_port(6);
-                    let f = flow.f();
-                    flow.moved_by(f, &host_syn(1000), FIRST_KEYED);
-                    flow.moved_by(f, &host_syn(7), FULL);
-                    flow.keyed_handshake(7, f);
-                },
-            ),
-            case(
-                "S3, S18: on_full = drop: it is dropped; what has F needs no room (46)",
-                |flow| {
-                    flow.settings(|settings| settings.on_full = 1);
-                    fill(flow);
-                    let dropped = Leaves::Dropped(DropReason::TableFull);
-                    flow.expect(&host_syn(regressing(flow)), &dropped, FULL);
-                    let f = flow.f();
-                    let safe = 5_100_000u32.wrapping_sub(f);
-                    flow.moved_by(f, &host_syn(safe), SYN_KEYED);
-                    flow.carrier = flow.carrier.clone().from_port(6);
-                    flow.keyed_connection(1000);
-                },
-            ),
-            case(
-                "S3, S17: a first SYN beyond its host's share leaves with F and is not remembered",
-                |flow| {
-                    let _ = flow.keyed();
-                    flow.settings(|settings| settings.limits.half_open_share = 1);
-                    flow.moved_by(flow.f(), &host_syn(1000), FIRST_KEYED);
-                    flow.carrier = flow.carrier.clone().from_port(6);
-                    let f = flow.f();
-                    flow.moved_by(f, &host_syn(1000), NO_SHARE);
-                    lies_in(flow, "none");
-                    let answer = peer_syn_ack(PEER_ISN, f.wrapping_add(1001));
-                    flow.moved_by(f, &answer, RECOMPUTED);
-                    flow.moved_by(f, &host_ack(1001, PEER_ISN + 1), REMEMBERED);
                 },
             ),
         ],

@@ -200,6 +200,16 @@ fn new_connections_meanwhile() {
     );
 }
 
+/// Another flow takes the only place.
+fn fill(flow: &mut Flow<'_>) {
+    let carrier = flow.carrier.clone();
+    flow.carrier = carrier.clone().from_port(6000);
+    let taken = flow.offer(&host_data(1001, PEER_ISN + 1, b"x"));
+    let adopted = taken.counted[Counter::FlowsAdopted.index()];
+    flow.require(adopted == 1, "the first flow was not adopted");
+    flow.carrier = carrier;
+}
+
 #[test]
 fn no_room_to_adopt() {
     let room = Room {
@@ -207,15 +217,6 @@ fn no_room_to_adopt() {
         half_open: 8192,
         history: 8192,
     };
-    /// Another flow takes the only place.
-    fn fill(flow: &mut Flow<'_>) {
-        let carrier = flow.carrier.clone();
-        flow.carrier = carrier.clone().from_port(6000);
-        let taken = flow.offer(&host_data(1001, PEER_ISN + 1, b"x"));
-        let adopted = taken.counted[Counter::FlowsAdopted.index()];
-        flow.require(adopted == 1, "the first flow was not adopted");
-        flow.carrier = carrier;
-    }
     play_with(
         room,
         &both_families(),
