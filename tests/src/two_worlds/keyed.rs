@@ -110,6 +110,16 @@ impl Flow<'_> {
             .unwrap_or_else(|error| self.fail(format!("{error:#}")));
     }
 
+    /// Loses what lies among the half-open flows, as in a flood.
+    pub fn lose_handshakes(&mut self) {
+        let mut left = self.worlds.state().clone();
+        left.half_open_v4.clear();
+        left.half_open_v6.clear();
+        self.worlds
+            .lose(left)
+            .unwrap_or_else(|error| self.fail(format!("{error:#}")));
+    }
+
     /// Loses what lies in the tables that are made to be overwritten.
     pub fn lose_memory(&mut self) {
         let mut left = self.worlds.state().clone();

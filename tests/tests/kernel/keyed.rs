@@ -116,10 +116,7 @@ fn what_was_before_and_what_is_left_of_it() {
                     let _ = flow.keyed();
                     flow.closed_keyed_connection(5_000_000);
                     let (isn, wire) = moved_ahead(flow);
-                    let mut left = flow.worlds.state().clone();
-                    left.half_open_v4.clear();
-                    left.half_open_v6.clear();
-                    flow.worlds.put(left).expect("the maps can be written");
+                    flow.lose_handshakes();
                     let dropped = Leaves::Dropped(DropReason::Untranslatable);
                     let answer = peer_syn_ack(PEER_ISN, wire.wrapping_add(1));
                     flow.expect(&answer, &dropped, NOTHING);

@@ -98,6 +98,23 @@ fn what_gets_no_offset() {
                 },
             ),
             case(
+                "S13, S17, S20: a handshake that has no offset by its entry alone, overwritten: dropped until its SYN comes again",
+                |flow| {
+                    let f = flow.keyed();
+                    flow.closed_keyed_connection(5_000_000);
+                    flow.settings(|settings| settings.draining = 1);
+                    let isn = 5_100_000u32.wrapping_sub(f);
+                    flow.expect(&host_syn(isn), &AS_IT_CAME, DRAINING);
+                    flow.lose_handshakes();
+                    let dropped = Leaves::Dropped(DropReason::Untranslatable);
+                    let answer = peer_syn_ack(PEER_ISN, isn.wrapping_add(1));
+                    flow.expect(&answer, &dropped, NOTHING);
+                    flow.expect(&host_syn(isn), &AS_IT_CAME, DRAINING);
+                    plain_handshake(flow, isn);
+                    lies_in(flow, "translated");
+                },
+            ),
+            case(
                 "S5, S20: a half-open connection that has F keeps its wire ISN while draining",
                 |flow| {
                     let f = flow.keyed();
