@@ -9,7 +9,7 @@ use super::{
     checksum::sum,
     conversation::Conversation,
     draft::Draft,
-    episode::{Packet, Step},
+    episode::{Instance, Packet, Step},
     relocation::{Relocation, Space},
     stencil::{Part, Stencil},
 };
@@ -28,6 +28,10 @@ pub struct Author {
     pub steps: Vec<Step>,
     said: Vec<Said>,
     labels: u16,
+    /// Whether keyed mode is in use from the beginning.
+    pub(super) has_keys: bool,
+    /// The settings as they are.
+    pub(super) instance: Instance,
 }
 
 impl Author {
@@ -39,6 +43,8 @@ impl Author {
             steps: Vec::new(),
             said: Vec::new(),
             labels: 0,
+            has_keys: false,
+            instance: Instance::DEFAULT,
         }
     }
 

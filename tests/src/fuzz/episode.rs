@@ -7,6 +7,7 @@ use isn_common::{
         settings::Settings,
     },
     flow::Direction,
+    siphash::Key,
 };
 
 use super::relocation::{Mark, Relocation};
@@ -30,6 +31,8 @@ pub enum Step {
     Policy(Guarded, Vec<Rule>),
     /// All flows are this many seconds older.
     Wait(u32),
+    /// Entries are lost.
+    Lose(Loss),
     /// A packet.
     Packet(Packet),
 }
@@ -43,14 +46,61 @@ pub struct Instance {
     pub drop_when_full: bool,
     /// Whether no new offset may be made.
     pub draining: bool,
+    /// Number of the key of keyed mode.
+    pub generation: u32,
+    /// For so many seconds from here on flows of before are adopted.
+    pub adopting: u32,
+    /// Whether those have an offset by the key before.
+    pub after_key: bool,
 }
 
 impl Default for Instance {
     fn default() -> Self {
-        Self {
-            history: Settings::DEFAULT_HISTORY_SECONDS,
-            drop_when_full: false,
-            draining: false,
+        Self::DEFAULT
+    }
+}
+
+impl Instance {
+    /// As an episode begins.
+    pub const DEFAULT: Self = Self {
+        history: Settings::DEFAULT_HISTORY_SECONDS,
+        drop_when_full: false,
+        draining: false,
+        generation: 0,
+        adopting: 0,
+        after_key: false,
+    };
+
+    /// The key of a generation: any, but another one each time.
+    #[must_use]
+    pub const fn key(generation: u32) -> Key {
+        let number = generation as u64;
+        Key([
+            number ^ 0x6b65_7920_6f66_2061,
+            number << 32 ^ 0x2066_757a_7a65_7221,
+        ])
+    }
+}
+
+/// Which entries are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Those in the tables that are made to be overwritten.
+    Memory,
+    /// All of them, as where another gateway stands in.
+    All,
+}
+
+impl Loss {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Memory, Self::All];
+
+    /// As it is written in an episode.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::All => "all",
         }
     }
 }
@@ -169,10 +219,16 @@ impl Episode {
         let mut times = Vec::new();
         for step in &self.steps {
             match step {
-                Step::Settings(instance) => limits.push(instance.history),
+                Step::Settings(instance) => {
+                    limits.push(instance.history);
+                    if instance.adopting > 0 {
+                        limits.push(instance.adopting);
+                        times.push(now);
+                    }
+                }
                 Step::Wait(seconds) => now = now.saturating_add(*seconds),
                 Step::Packet(_) if times.last() != Some(&now) => times.push(now),
-                Step::Packet(_) | Step::Policy(..) => {}
+                Step::Packet(_) | Step::Policy(..) | Step::Lose(_) => {}
             }
         }
         let counts = |age: u32| limits.iter().any(|limit| age.abs_diff(*limit) <= 1);
@@ -205,6 +261,18 @@ mod tests {
         assert!(after(&[10, 60, 60]).is_a_matter_of_moments());
         assert!(!after(&[60, 178]).is_a_matter_of_moments());
         assert!(!after(&[]).is_a_matter_of_moments());
+    }
+
+    #[test]
+    fn adopting_ends_at_a_limit_too() {
+        let mut episode = after(&[45, 200]);
+        assert!(!episode.is_a_matter_of_moments());
+        let instance = Instance {
+            adopting: 200,
+            ..Instance::default()
+        };
+        episode.steps.insert(3, Step::Settings(instance));
+        assert!(episode.is_a_matter_of_moments());
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use std::rc::Rc;
 
 use fastrand::Rng;
-use isn_common::abi::policy::{Mode, Rule};
 
 use super::{
     author::Author,
     carriers::{PLAIN, carriers},
     conversation::{Conversation, Stage},
-    episode::{Episode, Guarded, Instance, Step},
+    episode::{Episode, Loss, Step},
     mutate::mutate,
     stencil::Stencil,
 };
@@ -52,6 +51,7 @@ impl Generator {
         let mut flows: Vec<_> = (0..author.rng.usize(1..=most))
             .map(|at| self.conversation(at, &mut author.rng))
             .collect();
+        author.rule_first();
         // Most episodes are about one thing.
         let is_calm = author.chance(3);
         while author.steps.len() < STEPS {
@@ -105,6 +105,10 @@ impl Author {
         if self.chance(60) {
             self.rule();
         }
+        if self.chance(if self.has_keys { 12 } else { 200 }) {
+            let loss = self.rng.choice(Loss::ALL).unwrap_or(Loss::All);
+            self.steps.push(Step::Lose(loss));
+        }
         let noise = if is_calm { 30 } else { 5 };
         if self.chance(noise) {
             return self.disturb(it);
@@ -142,30 +146,6 @@ impl Author {
     pub fn pause(&mut self) {
         let seconds = self.rng.choice([1, 10, 60, 110, 130, 230, 250, 5000]);
         self.steps.push(Step::Wait(seconds.unwrap_or(1)));
-    }
-
-    /// Somebody changes a setting or a policy.
-    fn rule(&mut self) {
-        if self.rng.bool() {
-            let instance = Instance {
-                history: self.rng.choice([240, 240, 240, 30]).unwrap_or(240),
-                drop_when_full: self.rng.bool(),
-                draining: self.chance(4),
-            };
-            return self.steps.push(Step::Settings(instance));
-        }
-        let all = |mode| vec![Rule::new(0, u16::MAX, mode)];
-        let rules = match self.rng.u8(..6) {
-            0 => all(Mode::Observe),
-            1 => Vec::new(),
-            2 => vec![
-                Rule::new(443, 443, Mode::Observe),
-                Rule::new(80, 80, Mode::Monotonic),
-            ],
-            _ => all(Mode::Monotonic),
-        };
-        let prefix = self.rng.choice(Guarded::ALL).unwrap_or(Guarded::Hosts4);
-        self.steps.push(Step::Policy(prefix, rules));
     }
 }
 

@@ -12,10 +12,10 @@ use isn_common::{
 
 use super::{
     arena::ROOM,
-    episode::{Guarded, Instance, default_rules},
+    episode::{Guarded, Instance, Loss, default_rules},
 };
 use crate::{
-    model::{self, Given, Guard, Mode, Model, Prefix},
+    model::{self, Given, Guard, Keyed, Mode, Model, Prefix, Table},
     two_worlds::Stepped,
 };
 
@@ -42,6 +42,7 @@ impl Judge {
             draining: false,
             drop_when_full: false,
             room: ROOM.translated as usize,
+            keyed: Keyed::default(),
         });
         Self {
             model,
@@ -50,11 +51,19 @@ impl Judge {
     }
 
     /// Other settings.
-    pub const fn set(&mut self, instance: Instance) {
+    pub fn set(&mut self, instance: Instance) {
         let given = self.model.given();
         given.history_seconds = instance.history;
         given.draining = instance.draining;
         given.drop_when_full = instance.drop_when_full;
+        let before = Instance::key(instance.generation.wrapping_sub(1)).0;
+        given.keyed = Keyed {
+            key: Instance::key(instance.generation).0,
+            generation: instance.generation,
+            before: instance.after_key.then_some(before),
+            adopting_since: self.now,
+            adopting_for: Duration::from_secs(instance.adopting.into()),
+        };
     }
 
     /// Another policy.
@@ -65,6 +74,16 @@ impl Judge {
     /// Time passes.
     pub fn wait(&mut self, seconds: u32) {
         self.now += Duration::from_secs(seconds.into());
+    }
+
+    /// Entries are lost.
+    pub fn lose(&mut self, loss: Loss) {
+        let memory = [Table::HalfOpen, Table::History];
+        let all = [Table::HalfOpen, Table::History, Table::Translated];
+        self.model.lose(match loss {
+            Loss::Memory => &memory,
+            Loss::All => &all,
+        });
     }
 
     /// Judges a packet: as it came, as it left, and how it was counted.
@@ -161,7 +180,7 @@ fn rules(rules: &[Rule]) -> Vec<model::Rule> {
     let mode = |rule: &Rule| match rule.mode()? {
         policy::Mode::Observe => Some(Mode::Observe),
         policy::Mode::Monotonic => Some(Mode::Monotonic),
-        policy::Mode::Keyed => None,
+        policy::Mode::Keyed => Some(Mode::Keyed),
     };
     let with_mode = |rule: &Rule| {
         Some(model::Rule {

@@ -2,7 +2,7 @@
 //! must agree on every octet, every counter and every record.
 //!
 //! An [`episode`] is plain data with a readable [`text`]. [`generate`] writes one from a seed: conversations (`opening`,
-//! `exchange`) between ends that know what they say, disturbed, then damaged by [`mutate`]. [`arena`] plays it in all worlds,
+//! `exchange`, under the rules of `ruling`) between ends that know what they say, disturbed, then damaged by [`mutate`]. [`arena`] plays it in all worlds (`stage`, `circumstances`),
 //! [`shrink`] makes it as short as it can be while it still fails, and [`campaign`] does all that millions of times.
 
 pub mod arena;
@@ -11,6 +11,7 @@ pub mod bpf;
 pub mod campaign;
 pub mod carriers;
 pub mod checksum;
+mod circumstances;
 pub mod conversation;
 pub mod corpus;
 pub mod draft;
@@ -22,6 +23,7 @@ pub mod mutate;
 mod opening;
 mod parse;
 pub mod relocation;
+mod ruling;
 pub mod seeds;
 pub mod shrink;
 mod stage;

@@ -158,6 +158,9 @@ impl Author {
         while self.chance(5) {
             self.aside(it, &syn_ack);
         }
+        if self.has_keys && self.chance(25) {
+            self.change_keys();
+        }
         let ack = it.host_says(ACK, &mut self.rng);
         self.say(it, &ack);
         it.stage = Stage::Open;

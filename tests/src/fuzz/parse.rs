@@ -7,7 +7,7 @@ use isn_common::{
 };
 
 use super::{
-    episode::{Episode, Guarded, Instance, Packet, Step},
+    episode::{Episode, Guarded, Instance, Loss, Packet, Step},
     relocation::{Mark, Relocation},
     text::{MODES, SPACES},
 };
@@ -37,10 +37,11 @@ impl Episode {
             }
             "settings" => Step::Settings(settings(words)?),
             "policy" => policy(words)?,
+            "lose" => Step::Lose(loss(words.next().unwrap_or_default())?),
             "wait" => Step::Wait(words.next().context("how many seconds?")?.parse()?),
             "out" => Step::Packet(packet(Direction::Outbound, words)?),
             "in" => Step::Packet(packet(Direction::Inbound, words)?),
-            _ => bail!("`{verb}` is no step: tick, settings, policy, wait, out or in"),
+            _ => bail!("`{verb}` is no step: tick, settings, policy, lose, wait, out or in"),
         };
         self.steps.push(step);
         Ok(())
@@ -54,10 +55,18 @@ fn settings<'a>(words: impl Iterator<Item = &'a str>) -> Result<Instance> {
             Some(("history", seconds)) => instance.history = seconds.parse()?,
             Some(("full", what)) => instance.drop_when_full = what == "drop",
             Some(("draining", what)) => instance.draining = what == "yes",
+            Some(("generation", number)) => instance.generation = number.parse()?,
+            Some(("adopting", seconds)) => instance.adopting = seconds.parse()?,
+            Some(("before", what)) => instance.after_key = what == "key",
             _ => bail!("`{word}` is no setting"),
         }
     }
     Ok(instance)
+}
+
+fn loss(name: &str) -> Result<Loss> {
+    let found = Loss::ALL.into_iter().find(|it| it.name() == name);
+    found.with_context(|| format!("`{name}` is no loss"))
 }
 
 fn policy<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Step> {

@@ -1,17 +1,10 @@
 //! One play of an episode: what every world is told, and how it is compared.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::Ordering,
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Error, Result, anyhow, bail, ensure};
 use isn_common::{
-    abi::{
-        flow::Record,
-        policy::Rule,
-        settings::{OnFull, Settings},
-    },
+    abi::{flow::Record, settings::Settings},
     counter::{Counter, Kind},
     datapath,
     flow::Direction,
@@ -23,7 +16,7 @@ use isn_common::{
 };
 
 use super::{
-    arena::{Look, ROOM},
+    arena::Look,
     episode::{Episode, Guarded, Instance, Packet, Step, default_rules},
     judge::Judge,
     relocation::Shifts,
@@ -34,19 +27,21 @@ use crate::{
     packet_builder::carrier::DOT1Q,
     two_worlds::{
         FOR_TC, Stepped,
-        given::{default_settings, policy},
+        given::default_settings,
         oracle::{Oracle, octets_apart},
-        state::{State, memory_state, older},
+        state::{State, memory_state},
     },
 };
 
 /// What one play of an episode needs.
 pub(super) struct Stage {
-    memory: Memory,
-    oracle: Oracle,
-    judge: Judge,
+    pub(super) memory: Memory,
+    pub(super) oracle: Oracle,
+    pub(super) judge: Judge,
     shifts: Shifts,
-    settings: Settings,
+    pub(super) settings: Settings,
+    /// Whether a rule of the prefix is keyed.
+    pub(super) keyed: [bool; Guarded::ALL.len()],
     pub tick: Tick,
     sent: Frame,
     wire: Vec<u8>,
@@ -58,7 +53,7 @@ pub(super) struct Stage {
     /// What became of each.
     pub verdicts: Vec<Verdict>,
     /// The keys that may have entries.
-    keys: State,
+    pub(super) keys: State,
 }
 
 impl Stage {
@@ -73,6 +68,7 @@ impl Stage {
             judge: Judge::new(),
             shifts: Shifts::default(),
             settings,
+            keyed: [false; _],
             tick,
             sent: Frame::new(Vec::new()),
             wire: Vec::new(),
@@ -120,67 +116,9 @@ impl Stage {
             Step::Settings(instance) => self.set(kernels, *instance),
             Step::Policy(guarded, rules) => self.guard(kernels, *guarded, rules),
             Step::Wait(seconds) => self.wait(kernels, *seconds),
+            Step::Lose(loss) => self.lose(kernels, *loss),
             Step::Packet(packet) => self.packet(kernels, packet),
         }
-    }
-
-    fn set(&mut self, kernels: &mut [World], instance: Instance) -> Result<()> {
-        let full = if instance.drop_when_full {
-            OnFull::Drop
-        } else {
-            OnFull::Pass
-        };
-        let history = Tick::in_seconds(instance.history);
-        self.settings = Settings::new(history, full, 0, self.settings.secret);
-        self.settings.limits.max_flows = ROOM.translated;
-        self.settings.draining = u32::from(instance.draining);
-        self.memory.set(self.settings);
-        self.judge.set(instance);
-        kernels
-            .iter_mut()
-            .try_for_each(|kernel| kernel.set(&self.settings))
-    }
-
-    fn guard(&mut self, kernels: &mut [World], guarded: Guarded, rules: &[Rule]) -> Result<()> {
-        if let Some((address, bits)) = guarded.v4() {
-            self.memory.guard(&address, bits, policy(rules));
-        }
-        if let Some((address, bits)) = guarded.v6() {
-            self.memory.guard(&address, bits, policy(rules));
-        }
-        self.judge.guard(guarded, rules);
-        kernels
-            .iter_mut()
-            .try_for_each(|kernel| kernel.guard(guarded, rules))
-    }
-
-    fn wait(&mut self, kernels: &mut [World], seconds: u32) -> Result<()> {
-        let ticks = Tick::in_seconds(seconds);
-        self.judge.wait(seconds);
-        for kernel in &mut *kernels {
-            let state = kernel.take()?;
-            kernel.put(&state.aged(ticks))?;
-            self.keys = state;
-        }
-        let (before, flows) = memory_state(&self.memory, &self.keys);
-        if !kernels.is_empty() {
-            let known = self.keys.len();
-            ensure!(
-                flows == known,
-                "{flows} entries in memory, {known} in the kernel"
-            );
-        }
-        before.aged(ticks).write_to_memory(&before, &self.memory);
-        for (index, cell) in self.memory.storms() {
-            let turns = cell.turns.load(Ordering::Relaxed);
-            let aged = older(turns, ticks);
-            cell.turns.store(aged, Ordering::Relaxed);
-            let words = [cell.acknowledgments.load(Ordering::Relaxed), aged];
-            for kernel in &mut *kernels {
-                kernel.put_storm(index, words)?;
-            }
-        }
-        Ok(())
     }
 
     /// The cells of circling acknowledgments that the episode has used.

@@ -5,6 +5,8 @@
 //! tick 1234567
 //! settings history=240 full=pass draining=no
 //! policy hosts4 80-80=observe 0-65535=monotonic
+//! settings generation=7 adopting=600 before=key
+//! lose memory
 //! wait 60
 //! out 0200…5a*1460 vlan=0x0064 mark=1@38,58
 //! in 0200… W1@42:50 w1@62:50
@@ -22,7 +24,7 @@ use isn_common::{
 };
 
 use super::{
-    episode::{Episode, Packet, Step},
+    episode::{Episode, Instance, Packet, Step},
     relocation::Space,
 };
 use crate::two_worlds::{
@@ -36,8 +38,11 @@ pub(super) const SPACES: [(&str, Space); 4] = [
     ("t", Space::HostTime),
     ("w", Space::WireTime),
 ];
-pub(super) const MODES: [(&str, Mode); 2] =
-    [("observe", Mode::Observe), ("monotonic", Mode::Monotonic)];
+pub(super) const MODES: [(&str, Mode); 3] = [
+    ("observe", Mode::Observe),
+    ("monotonic", Mode::Monotonic),
+    ("keyed", Mode::Keyed),
+];
 /// As many equal octets are written as one with a count.
 const RUN: usize = 8;
 
@@ -64,16 +69,30 @@ impl fmt::Display for Step {
                 write!(
                     f,
                     "settings history={history} full={full} draining={draining}"
-                )
+                )?;
+                write_keyed(f, *instance)
             }
             Self::Policy(guarded, rules) => {
                 write!(f, "policy {}", guarded.name())?;
                 rules.iter().try_for_each(|rule| write_rule(f, *rule))
             }
             Self::Wait(seconds) => write!(f, "wait {seconds}"),
+            Self::Lose(loss) => write!(f, "lose {}", loss.name()),
             Self::Packet(packet) => write!(f, "{packet}"),
         }
     }
+}
+
+/// What concerns keyed mode, as far as it is not the default.
+fn write_keyed(f: &mut fmt::Formatter<'_>, instance: Instance) -> fmt::Result {
+    if instance.generation != 0 {
+        write!(f, " generation={}", instance.generation)?;
+    }
+    if instance.adopting != 0 {
+        let before = if instance.after_key { "key" } else { "nothing" };
+        write!(f, " adopting={} before={before}", instance.adopting)?;
+    }
+    Ok(())
 }
 
 fn write_rule(f: &mut fmt::Formatter<'_>, rule: Rule) -> fmt::Result {
@@ -183,14 +202,16 @@ mod tests {
     fn what_was_written_is_read_again() {
         let text = "tick 99\n\
             settings history=30 full=drop draining=yes\n\
-            policy host6 80-80=observe 0-65535=monotonic\n\
+            settings history=240 full=pass draining=no generation=7 adopting=45 before=key\n\
+            policy host6 80-80=observe 0-65535=keyed\n\
+            lose memory\n\
             policy hosts4\n\
             wait 60\n\
             out 0200*13.0800ff vlan=0x2064 mark=3@38,58 h2@38:50\n\
             in 0102 W3@42:50 w3@62:50 W3@80:92:36 W3@7:0:36 h1@9\n";
         let episode = Episode::parse(text).unwrap();
         assert_eq!(episode.to_string(), text);
-        let Step::Packet(packet) = &episode.steps[4] else {
+        let Step::Packet(packet) = &episode.steps[6] else {
             panic!("another step")
         };
         assert_eq!(packet.octets.len(), 2 + 12 + 3);
@@ -216,6 +237,7 @@ mod tests {
             ("policy hosts5", "`hosts5` is no prefix"),
             ("policy hosts4 80=observe", "no rule"),
             ("settings colour=blue", "no setting"),
+            ("lose heart", "`heart` is no loss"),
         ] {
             let error = format!("{:#}", Episode::parse(text).unwrap_err());
             assert!(

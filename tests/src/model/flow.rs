@@ -28,15 +28,26 @@ pub struct Translation {
     pub stamp: u32,
 }
 
+/// What a SYN was given, and who knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// What is added to the host's numbers.
+    pub translation: Translation,
+    /// Only the entry knows it: policy, key and segment do not tell.
+    pub own: bool,
+    /// The lower six bits of the key's generation, if the flow was keyed.
+    pub keyed: Option<u8>,
+}
+
 /// The tables of flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Table {
     /// Handshakes.
     #[default]
     HalfOpen,
-    /// Handshakes that were completed, without translation.
+    /// Handshakes that were completed, with what the flow has by itself.
     History,
-    /// Handshakes that were completed with a translation; whatever comes after stays there.
+    /// Handshakes that were completed with a translation of their own; whatever comes after stays there.
     Translated,
 }
 
@@ -104,6 +115,10 @@ pub struct Flow {
     pub host_isn: u32,
     /// What is added to its numbers.
     pub translation: Translation,
+    /// Only the entry knows the translation.
+    pub own: bool,
+    /// The lower six bits of its key's generation, if it is keyed.
+    pub keyed: Option<u8>,
     /// High-water mark, on the wire.
     pub high: u32,
     /// Right edge, on the wire.

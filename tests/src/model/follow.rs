@@ -1,15 +1,15 @@
 //! Segments of known flows, and SYNs of the peer: noted, translated, and compared with what left (S9, S14, S15).
 
 use super::{
-    Direction, Flow, Judgement, Model, Outcome, Translation,
+    Direction, Flow, Judgement, Key, Model, Translation,
     flow::Table,
-    guard::{is_odd, mode_for},
+    guard::{are_odd, is_keyed, mode_for, mode_of_syn},
     host,
     judge::{Judged, Sight, unmoved},
     judgement::Reasons,
     late, peer,
     segment::Segment,
-    storm, translation,
+    storm,
 };
 
 const LATE_UNMOVED: Reasons = &[
@@ -24,6 +24,7 @@ const PEER_ODD: Reasons = &["pass_odd_address", "pass_no_flow", "pass_not_guarde
 
 impl Model {
     pub(super) fn host_segment(&mut self, sight: &Sight, segment: &Segment) -> Judged {
+        let placing = self.placing(&segment.key, sight);
         let Some(flow) = self.flows.get_mut(&segment.key) else {
             return self.unknown(sight, segment, Direction::Outbound);
         };
@@ -39,7 +40,7 @@ impl Model {
         }
         let stamp = segment.options(sight.frame).stamp();
         host::follow(flow, segment, stamp, sight.now);
-        let completed = complete(flow, segment, segment.flags.ack());
+        let completed = placing.complete(flow, segment, segment.flags.ack());
         let translation = flow.translation;
         let rule = "S9, S10: the host's number is translated, and nothing else changes";
         let mut judged =
@@ -50,6 +51,7 @@ impl Model {
 
     pub(super) fn peer_segment(&mut self, sight: &Sight, segment: &Segment) -> Judged {
         let opens = segment.flags.opens();
+        let placing = self.placing(&segment.key, sight);
         let Some(flow) = self.flows.get_mut(&segment.key) else {
             return if opens && !segment.flags.ack() {
                 self.first_peer_syn(sight, segment)
@@ -61,14 +63,11 @@ impl Model {
             peer::note_syn(flow, segment, &segment.options(sight.frame), sight.now);
         }
         peer::follow(flow, segment, sight.now);
-        let completed = complete(flow, segment, flow.marks.passive);
+        let completed = placing.complete(flow, segment, flow.marks.passive);
         let translation = flow.translation;
-        self.expect(sight);
-        let done = translation::inbound(&mut self.expected, segment, translation);
         let rule = "S9, S10: the peer's acknowledgments are translated, and nothing else changes";
-        let unmoved = unmoved(translation);
-        let mut judged = self.compared(sight, done.any, Outcome::TranslatedIn, unmoved, rule)?;
-        judged.event("sack_edges_translated", done.edges);
+        let mut judged =
+            self.translated_in(sight, segment, translation, unmoved(translation), rule)?;
         note_completed(&mut judged, completed);
         let flags = segment.flags;
         if !flags.ack() || (flags.rst() && segment.acknowledgment == 0) {
@@ -80,9 +79,9 @@ impl Model {
     /// A SYN of the peer on a flow of which nothing is known.
     fn first_peer_syn(&mut self, sight: &Sight, segment: &Segment) -> Judged {
         let key = segment.key;
-        let mode = mode_for(&self.given.guards, key.host, key.host_port);
+        let mode = mode_of_syn(&self.given.guards, &key, key.host_port);
         let rule = "S1: a SYN of the peer passes untouched";
-        if is_odd(key.host) || is_odd(key.peer) || key.host == key.peer {
+        if are_odd(&key) {
             return sight.unchanged(PEER_ODD, rule);
         }
         if mode.is_none() {
@@ -100,36 +99,62 @@ impl Model {
     /// A segment of a flow of which nothing is known.
     fn unknown(&mut self, sight: &Sight, segment: &Segment, direction: Direction) -> Judged {
         let key = segment.key;
-        let guards = |port| mode_for(&self.given.guards, key.host, port).is_some();
         if storm::is_pure(segment) {
-            let guarded = guards(key.peer_port) || guards(key.host_port);
+            let either = [key.peer_port, key.host_port];
+            let guarded = mode_for(&self.given.guards, key.host, &either).is_some();
             let storm = self.storms.entry(key).or_default();
             if storm.goes_on(direction, segment, sight.now) && guarded {
                 let rule = "acknowledgments that go round in circles are interrupted";
                 return sight.dropped("dropped_ack_storm", rule);
             }
         }
+        if is_keyed(&self.given.guards, &key) {
+            return self.recomputed(sight, segment, direction);
+        }
         sight.unchanged(&["pass_no_flow"], "S15: an unknown flow passes")
+    }
+
+    fn placing(&self, key: &Key, sight: &Sight) -> Placing {
+        Placing {
+            adopting: self.given.keyed.is_adopting(sight.now),
+            generation: self.given.keyed.mark(),
+            room: !self.is_full(key),
+        }
     }
 }
 
-/// Puts a flow whose handshake this segment has completed in its place; whether it did.
-fn complete(flow: &mut Flow, segment: &Segment, confirms: bool) -> bool {
-    let flags = segment.flags;
-    let done = flow.table == Table::HalfOpen
-        && flow.marks.host_syn
-        && flow.marks.answered
-        && confirms
-        && !flags.rst()
-        && !flags.syn_bit();
-    if done {
-        flow.table = if flow.translation.is_none() {
-            Table::History
-        } else {
-            Table::Translated
-        };
+/// What decides where a flow lies whose handshake is complete.
+struct Placing {
+    adopting: bool,
+    generation: u8,
+    room: bool,
+}
+
+impl Placing {
+    /// Puts a flow whose handshake this segment has completed in its place; whether it did.
+    fn complete(&self, flow: &mut Flow, segment: &Segment, confirms: bool) -> bool {
+        let flags = segment.flags;
+        let done = flow.table == Table::HalfOpen
+            && flow.marks.host_syn
+            && flow.marks.answered
+            && confirms
+            && !flags.rst()
+            && !flags.syn_bit();
+        if done {
+            flow.table = if flow.own || (self.must_know(flow) && self.room) {
+                Table::Translated
+            } else {
+                Table::History
+            };
+        }
+        done
     }
-    done
+
+    /// Whether the key would be asked in vain, or not at all, if the entry were lost.
+    fn must_know(&self, flow: &Flow) -> bool {
+        let of_key = |generation| self.adopting || generation != self.generation;
+        flow.keyed.is_some_and(of_key)
+    }
 }
 
 /// Counts a handshake that was completed. Whether a leftover made way in the history is not said.

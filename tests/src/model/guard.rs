@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::flow::Key;
+
 /// How SYNs of a guarded host are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -9,6 +11,8 @@ pub enum Mode {
     Observe,
     /// A SYN that would regress is moved ahead (S2).
     Monotonic,
+    /// Every SYN is moved by a function of the 4-tuple, and ahead if it would regress so (S3).
+    Keyed,
 }
 
 /// A range of service ports and what applies to it.
@@ -40,18 +44,43 @@ pub struct Guard {
     pub rules: Vec<Rule>,
 }
 
-/// What applies to `host` for this service port, or `None` if it is not guarded.
+/// What the first rule says that covers one of these ports of `host`, or `None` if it is not guarded.
 #[must_use]
-pub fn mode_for(guards: &[Guard], host: IpAddr, service_port: u16) -> Option<Mode> {
+pub fn mode_for(guards: &[Guard], host: IpAddr, ports: &[u16]) -> Option<Mode> {
     let guard = guards
         .iter()
         .filter(|guard| guard.prefix.holds(host))
         .max_by_key(|guard| guard.prefix.length())?;
-    guard
-        .rules
-        .iter()
-        .find(|rule| (rule.first_port..=rule.last_port).contains(&service_port))
-        .map(|rule| rule.mode)
+    let covers = |rule: &&Rule| {
+        let range = rule.first_port..=rule.last_port;
+        ports.iter().any(|port| range.contains(port))
+    };
+    guard.rules.iter().find(covers).map(|rule| rule.mode)
+}
+
+/// Whether a flow is keyed: a segment in mid-flow does not tell which of the two ports is the service's.
+#[must_use]
+pub fn is_keyed(guards: &[Guard], key: &Key) -> bool {
+    let either = [key.host_port, key.peer_port];
+    mode_for(guards, key.host, &either) == Some(Mode::Keyed)
+}
+
+/// What applies to a SYN of this flow that opens to `service_port`.
+#[must_use]
+pub fn mode_of_syn(guards: &[Guard], key: &Key, service_port: u16) -> Option<Mode> {
+    let either = mode_for(guards, key.host, &[key.host_port, key.peer_port]);
+    let service = mode_for(guards, key.host, &[service_port]);
+    match (either, service) {
+        (Some(Mode::Keyed), _) => Some(Mode::Keyed),
+        (either, Some(Mode::Keyed)) => either,
+        (_, service) => service,
+    }
+}
+
+/// Whether these two cannot be the ends of a connection.
+#[must_use]
+pub fn are_odd(key: &Key) -> bool {
+    is_odd(key.host) || is_odd(key.peer) || key.host == key.peer
 }
 
 /// Whether no endpoint can have this address.

@@ -73,12 +73,18 @@ impl Model {
 
     /// S13: half of a header.
     fn short(&self, sight: &Sight, key: Option<Key>) -> Judged {
-        let flow = key.and_then(|key| self.flows.get(&key));
-        if flow.is_some_and(|flow| !flow.translation.is_none()) {
-            return sight.dropped(
+        let known = key.and_then(|key| self.flows.get(&key));
+        let recomputed = match (key, known) {
+            (Some(key), None) => self.without_entry(&key, sight.now),
+            _ => Translation::default(),
+        };
+        if !known.map_or(recomputed, |flow| flow.translation).is_none() {
+            let mut judged = sight.dropped(
                 "dropped_untranslatable",
                 "S13: a fragment of a translated flow that does not hold the header is dropped",
-            );
+            )?;
+            judged.event("keyed_recomputed", u64::from(known.is_none()));
+            return Ok(judged);
         }
         let reasons: Reasons = match key {
             Some(_) => &["pass_short_fragment"],
@@ -95,13 +101,15 @@ impl Model {
             Ok(quote) => quote,
             Err(reasons) => return sight.unchanged(reasons, "S12: no quoted segment, it passes"),
         };
-        let translation = self.flows.get(&quote.key).map(|flow| flow.translation);
+        let known = self.flows.get(&quote.key).map(|flow| flow.translation);
+        let translation = known.unwrap_or_else(|| self.without_entry(&quote.key, sight.now));
         self.expect(sight);
-        let any = quote.put_back(&mut self.expected, translation.unwrap_or_default());
+        let any = quote.put_back(&mut self.expected, translation);
         let rule = "S12: the quoted numbers are put back, and nothing else changes";
         let mut judged =
             self.compared(sight, any, Outcome::IcmpTranslated, &["pass_icmp"], rule)?;
         judged.open = &["sack_edges_translated"];
+        judged.event("keyed_recomputed", u64::from(any && known.is_none()));
         Ok(judged)
     }
 
@@ -117,6 +125,22 @@ impl Model {
         self.expect(sight);
         let any = translation::outbound(&mut self.expected, segment, translation);
         self.compared(sight, any, Outcome::TranslatedOut, unmoved, rule)
+    }
+
+    /// Compares with the peer's segment, translated.
+    pub(super) fn translated_in(
+        &mut self,
+        sight: &Sight,
+        segment: &Segment,
+        translation: Translation,
+        unmoved: Reasons,
+        rule: &'static str,
+    ) -> Judged {
+        self.expect(sight);
+        let done = translation::inbound(&mut self.expected, segment, translation);
+        let mut judged = self.compared(sight, done.any, Outcome::TranslatedIn, unmoved, rule)?;
+        judged.event("sack_edges_translated", done.edges);
+        Ok(judged)
     }
 
     /// Lets what should leave begin as what came.

@@ -5,7 +5,7 @@
 //! The numbers that the rules leave free, the jumps ahead, it takes from what left, once it has found them within their bounds.
 //!
 //! `network`, `segment` and `quote` read frames; `syn`, `opening` and `choice` decide on a SYN of the host; `follow`, `host`,
-//! `peer` and `late` go with the segments; `translation` and `checksum` say which octets must leave.
+//! `peer` and `late` go with the segments, `keyed` with those of flows that only the key knows; `translation` and `checksum` say which octets must leave.
 
 mod checksum;
 mod choice;
@@ -15,6 +15,7 @@ pub mod guard;
 mod host;
 mod judge;
 pub mod judgement;
+pub mod keyed;
 mod late;
 mod network;
 mod opening;
@@ -34,6 +35,7 @@ use std::collections::HashMap;
 pub use flow::{Flow, Key, Marks, Phase, Previous, Table, Translation};
 pub use guard::{Guard, Mode, Prefix, Rule};
 pub use judgement::{Disagreement, Judgement, Outcome};
+pub use keyed::Keyed;
 
 use self::storm::Storm;
 
@@ -59,6 +61,8 @@ pub struct Given {
     pub drop_when_full: bool,
     /// Translated flows for which there is room, for IPv4 and IPv6 each.
     pub room: usize,
+    /// Keyed mode's keys.
+    pub keyed: Keyed,
 }
 
 /// What the rules make of every packet so far.
@@ -108,6 +112,11 @@ impl Model {
     /// Forgets a flow, as the sweeping of the tables does; whether it was known.
     pub fn forget(&mut self, key: &Key) -> bool {
         self.flows.remove(key).is_some()
+    }
+
+    /// Forgets all flows of these tables, as overwriting them does.
+    pub fn lose(&mut self, tables: &[Table]) {
+        self.flows.retain(|_, flow| !tables.contains(&flow.table));
     }
 
     /// Whether the table of translated flows takes no more of this host (S16, S18).

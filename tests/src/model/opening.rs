@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    flow::{Flow, Marks, Phase, Previous, Table, Translation},
+    flow::{Flow, Grant, Marks, Phase, Previous, Table, Translation},
     guard::Mode,
     sequence::{ahead, later},
 };
@@ -41,6 +41,10 @@ pub struct Circumstances {
     pub history: Duration,
     /// When the SYN came.
     pub now: Duration,
+    /// What the flow has by itself: nothing, unless the mode is keyed.
+    pub by_itself: Translation,
+    /// The lower six bits of the key's generation, if the mode is keyed.
+    pub keyed: Option<u8>,
 }
 
 /// The cases of a known flow, in the order in which they are asked.
@@ -74,7 +78,7 @@ impl Case {
         let idle = given.now.saturating_sub(flow.last_packet) >= given.history;
         let live = matches!(phase, Phase::Established | Phase::Closing);
         let half_open = phase == Phase::HalfOpen;
-        if live && !(idle && flow.translation.is_none()) {
+        if live && !(idle && flow.translation.is_none() && !flow.own) {
             Self::Live
         } else if half_open && !idle && syn.isn == flow.host_isn {
             Self::Repeated
@@ -86,7 +90,7 @@ impl Case {
             Self::Forgotten
         } else if half_open {
             Self::Again
-        } else if is_safe(flow, syn.isn) {
+        } else if is_safe(flow, syn.isn.wrapping_add(given.by_itself.sequence)) {
             Self::Safe
         } else if !flow.marks.peer_seen && given.mode != Some(Mode::Observe) {
             Self::OneWay
@@ -127,9 +131,10 @@ pub fn incarnation(
     before: &Flow,
     syn: &Syn,
     case: Option<Case>,
-    translation: Translation,
+    grant: Grant,
     now: Duration,
 ) -> Flow {
+    let translation = grant.translation;
     let again = case == Some(Case::Again);
     let end = syn
         .isn
@@ -139,6 +144,8 @@ pub fn incarnation(
     let mut flow = Flow {
         host_isn: syn.isn,
         translation,
+        own: grant.own,
+        keyed: grant.keyed,
         high,
         edge: high,
         peer_next: before.peer_next,
@@ -147,7 +154,7 @@ pub fn incarnation(
         last_packet: now,
         previous: previous(before, case, translation, now),
         table: match before.table {
-            Table::History if !translation.is_none() => Table::HalfOpen,
+            Table::History if grant.own => Table::HalfOpen,
             table => table,
         },
     };

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Disagreement, Flow, Judgement, Key, Mode, Model,
+    Disagreement, Flow, Judgement, Key, Mode, Model, Translation,
     choice::Choice,
     follow::noting_signature,
-    guard::{is_odd, mode_for},
+    guard::{are_odd, mode_of_syn},
     judge::{Judged, Sight, unmoved},
     judgement::Reasons,
     opening::{self, Case, Circumstances, Syn},
@@ -38,20 +38,10 @@ impl Model {
         } else {
             key.peer_port
         };
-        let mode = mode_for(&self.given.guards, key.host, service_port);
-        if !self.flows.contains_key(&key) {
-            return self.first_syn(sight, key, &syn, mode);
-        }
-        let full = self.is_full(&key);
+        let mode = mode_of_syn(&self.given.guards, &key, service_port);
+        let given = self.circumstances(&key, mode, sight.now);
         let Some(flow) = self.flows.get_mut(&key) else {
-            return self.first_syn(sight, key, &syn, mode);
-        };
-        let given = Circumstances {
-            mode,
-            draining: self.given.draining,
-            full,
-            history: Duration::from_secs(self.given.history_seconds.into()),
-            now: sight.now,
+            return self.first_syn(sight, segment, &syn, &given);
         };
         let case = Case::of(flow, &syn, &given);
         let event = match case {
@@ -71,28 +61,49 @@ impl Model {
         Ok(counted(judged, mode, event))
     }
 
+    fn circumstances(&self, key: &Key, mode: Option<Mode>, now: Duration) -> Circumstances {
+        let is_keyed = mode == Some(Mode::Keyed);
+        Circumstances {
+            mode,
+            draining: self.given.draining,
+            full: self.is_full(key),
+            history: Duration::from_secs(self.given.history_seconds.into()),
+            now,
+            by_itself: if is_keyed {
+                self.by_itself(key)
+            } else {
+                Translation::default()
+            },
+            keyed: is_keyed.then(|| self.given.keyed.mark()),
+        }
+    }
+
     /// A SYN of the host on a flow of which nothing is known.
-    fn first_syn(&mut self, sight: &Sight, key: Key, syn: &Syn, mode: Option<Mode>) -> Judged {
-        let rule = "S2: nothing is remembered, the SYN passes untouched";
-        let odd = is_odd(key.host) || is_odd(key.peer) || key.host == key.peer;
-        let mut judged = match (mode, odd) {
-            (None, false) => return sight.unchanged(&["pass_not_guarded"], rule),
-            (None, true) => {
-                return sight.unchanged(&["pass_not_guarded", "pass_odd_address"], rule);
-            }
-            (Some(_), true) => sight.unchanged(&["pass_odd_address"], rule)?,
-            (Some(_), false) => sight.unchanged(&["pass_offset_zero"], rule)?,
-        };
-        if odd {
-            judged.open = &["syn_seen", "syn_safe"];
-            return Ok(judged);
+    fn first_syn(
+        &mut self,
+        sight: &Sight,
+        segment: &Segment,
+        syn: &Syn,
+        given: &Circumstances,
+    ) -> Judged {
+        let key = segment.key;
+        if given.mode.is_none() || are_odd(&key) {
+            return not_remembered(sight, given.mode, are_odd(&key));
         }
         let before = Flow::default();
-        let flow = opening::incarnation(&before, syn, None, before.translation, sight.now);
+        let choice = Choice::first(syn, given);
+        let seen = left_numbers(sight, segment);
+        let grant = choice
+            .settle(&before, syn, given, seen)
+            .map_err(|rule| out_of_bounds(sight, segment, &before, rule))?;
+        let flow = opening::incarnation(&before, syn, None, grant, sight.now);
         self.flows.insert(key, flow);
-        judged = counted(judged, mode, "syn_safe");
+        let unmoved = unmoved(grant.translation);
+        let rule = "S2, S3: nothing is remembered, the SYN leaves with what its flow has by itself";
+        let mut judged = self.translated_out(sight, segment, grant.translation, unmoved, rule)?;
+        judged = counted(judged, given.mode, choice.event);
         judged.event("half_open_inserted", 1);
-        if syn.signed {
+        if syn.signed && given.keyed.is_none() {
             judged.open = &["syn_safe", "bypass_tcp_auth"];
         }
         Ok(judged)
@@ -113,25 +124,41 @@ impl Model {
             let judged = sight.dropped("dropped_table_full", "S18: there is no room")?;
             return Ok(counted_opening(judged, given.mode, &choice));
         }
-        let translation = choice
-            .settle(&before, syn, left_numbers(sight, segment))
+        let grant = choice
+            .settle(&before, syn, given, left_numbers(sight, segment))
             .map_err(|rule| out_of_bounds(sight, segment, &before, rule))?;
         // Without an offset, nothing joins another ISN with the half-open one before.
         let opens_as = match case {
             Case::Again if !choice.resent => Case::Safe,
             case => case,
         };
-        let flow = opening::incarnation(&before, syn, Some(opens_as), translation, sight.now);
+        let flow = opening::incarnation(&before, syn, Some(opens_as), grant, sight.now);
         self.flows.insert(segment.key, flow);
         let unmoved = match case {
             Case::Unguarded => UNGUARDED_ANY_MORE,
-            _ => unmoved(translation),
+            _ => unmoved(grant.translation),
         };
-        let mut judged = self.translated_out(sight, segment, translation, unmoved, rule(case))?;
+        let mut judged =
+            self.translated_out(sight, segment, grant.translation, unmoved, rule(case))?;
         // Whether a leftover made way is not said.
         judged.open = &["half_open_inserted"];
         Ok(counted_opening(judged, given.mode, &choice))
     }
+}
+
+/// A SYN of nobody that is guarded, or between addresses that no endpoint can have.
+fn not_remembered(sight: &Sight, mode: Option<Mode>, odd: bool) -> Judged {
+    let reasons: Reasons = match (mode, odd) {
+        (Some(_), _) => &["pass_odd_address"],
+        (None, true) => &["pass_not_guarded", "pass_odd_address"],
+        (None, false) => &["pass_not_guarded"],
+    };
+    let rule = "S1: what no connection can come of passes, and so does who is not guarded";
+    let mut judged = sight.unchanged(reasons, rule)?;
+    if mode.is_some() {
+        judged.open = &["syn_seen", "syn_safe"];
+    }
+    Ok(judged)
 }
 
 /// Sequence number and `TSval` of the SYN that left.
@@ -164,9 +191,9 @@ const fn rule(case: Case) -> &'static str {
         Case::Live | Case::Repeated => "S5, S6: the translation stays",
         Case::Unguarded => "S1: who is not guarded gets no offset",
         Case::Signed => "S7: a signed SYN gets no offset",
-        Case::Forgotten => "S8: what is not remembered gets no offset",
+        Case::Forgotten => "S3, S8: what is not remembered gets what it has by itself",
         Case::Again => "S5: to the peer, another ISN while half-open is a retransmission",
-        Case::Safe => "S2: a safe SYN keeps its number",
+        Case::Safe => "S2, S3: a safe SYN keeps its number, with what its flow has by itself",
         Case::OneWay => "S7: after an incarnation seen one way, no offset",
         Case::Unsafe => "S2: an unsafe SYN is moved beyond the right edge",
     }

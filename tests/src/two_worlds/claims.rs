@@ -1,7 +1,10 @@
 //! What several files of cases say of a flow.
 
+use std::collections::HashMap;
+
 use isn_common::{
-    abi::flow::{Phase, Record},
+    abi::flow::{Control, Phase, Record},
+    flow::{Key4, Key6},
     verdict::PassReason,
 };
 
@@ -72,4 +75,33 @@ pub fn unmoved(flow: &Flow<'_>, before: (u32, u32, Phase), what: &str) {
         after == before,
         format!("{what}: high-water mark, right edge and phase {after:?}, before {before:?}"),
     );
+}
+
+/// Where the flow's entry lies, leftovers aside.
+#[must_use]
+pub fn table(flow: &Flow<'_>) -> &'static str {
+    let state = flow.worlds.state();
+    let counts = |record: Option<&Record>| {
+        record.is_some_and(|record| !record.control().has(Control::MOVED))
+    };
+    let (v4, v6) = (flow.carrier.key4(), flow.carrier.key6());
+    let is_in = |four: &HashMap<Key4, Record>, six: &HashMap<Key6, Record>| {
+        counts(v4.as_ref().and_then(|key| four.get(key)))
+            || counts(v6.as_ref().and_then(|key| six.get(key)))
+    };
+    if is_in(&state.translated_v4, &state.translated_v6) {
+        "translated"
+    } else if is_in(&state.history_v4, &state.history_v6) {
+        "history"
+    } else if is_in(&state.half_open_v4, &state.half_open_v6) {
+        "half-open"
+    } else {
+        "none"
+    }
+}
+
+/// Its entry lies in this table.
+pub fn lies_in(flow: &Flow<'_>, wanted: &str) {
+    let found = table(flow);
+    flow.require(found == wanted, format!("in {found}, not in {wanted}"));
 }

@@ -7,13 +7,24 @@ use isn_common::{
 
 use super::{Stepped, flow::Flow, on_wire, oracle::octets_apart};
 use crate::{
-    expected_counters::NOTHING,
+    expected_counters::{Events, NOTHING},
     packet_builder::{Carrier, Icmp, icmp::ICMP_HEADER},
 };
 
 impl Flow<'_> {
     /// Sends an error over this carrier, which must leave as the other one, and change no flow. Gives the frame that left.
     pub fn expect_error(&mut self, outer: &Carrier, came: &Icmp, leaves: &Icmp) -> Vec<u8> {
+        self.expect_error_counting(outer, came, leaves, NOTHING)
+    }
+
+    /// The same of an error that adds to these counters besides its outcome's.
+    pub fn expect_error_counting(
+        &mut self,
+        outer: &Carrier,
+        came: &Icmp,
+        leaves: &Icmp,
+        events: &Events,
+    ) -> Vec<u8> {
         let leaves = &with_cut_checksum(came, leaves);
         let stepped = self.send_error(outer, came);
         self.require(
@@ -21,7 +32,7 @@ impl Flow<'_> {
             format!("{:?}, expected IcmpTranslated", stepped.verdict),
         );
         self.same_error(outer, leaves, &stepped.frame);
-        self.count(&stepped, Verdict::IcmpTranslated, NOTHING);
+        self.count(&stepped, Verdict::IcmpTranslated, events);
         stepped.frame
     }
 

@@ -11,6 +11,7 @@ pub mod errors;
 pub mod flow;
 pub mod given;
 mod in_kernel;
+pub mod keyed;
 pub mod leaves;
 pub mod oracle;
 pub mod prelude;
@@ -154,8 +155,19 @@ impl Worlds {
 
     /// Lets all flows be `seconds` older than they are.
     pub fn wait(&mut self, seconds: u32) -> Result<()> {
-        let aged = self.state.aged(Tick::in_seconds(seconds));
-        self.put(aged)
+        let ticks = Tick::in_seconds(seconds);
+        let aged = self.state.aged(ticks);
+        self.put(aged)?;
+        let mut settings = self.settings;
+        let since = &mut settings.keyed.adopting_since;
+        *since = since.wrapping_sub(ticks);
+        self.set(settings)
+    }
+
+    /// Loses entries: what is left of the state is this.
+    pub fn lose(&mut self, left: State) -> Result<()> {
+        self.oracle.lose();
+        self.put(left)
     }
 
     /// Replaces all flows in all worlds.

@@ -19,6 +19,8 @@ use super::{
     reading::{Found, locate, word},
 };
 
+const NO_SYN: &str = "translated, and no SYN of the host was ever seen";
+
 /// Remembers the offset of each flow since its last SYN, and those before.
 #[derive(Default)]
 pub struct Oracle {
@@ -31,6 +33,10 @@ struct Offsets {
     /// Of timestamps.
     stamp: u32,
     former: Vec<[u32; 2]>,
+    /// Its entry may have been lost: what it is translated by next counts.
+    unsure: bool,
+    /// The packet at hand is translated without an entry, and so may the next one be, by something else.
+    computed: bool,
 }
 
 impl Oracle {
@@ -49,6 +55,7 @@ impl Oracle {
                 ensure!(late == 0, "an ICMP error counted as a late segment");
                 let quoted = locate_quote(direction, before)
                     .context("translated as an ICMP error, and it quotes no segment")?;
+                self.note_recomputed(&quoted.segment, stepped);
                 self.error(direction, &quoted, before, after)
             }
             Verdict::TranslatedIn | Verdict::TranslatedOut => {
@@ -85,6 +92,7 @@ impl Oracle {
         before: &[u8],
         stepped: &Stepped,
     ) -> Result<()> {
+        self.note_recomputed(found, stepped);
         let after = &stepped.frame;
         only_within(&found.permitted(direction, before), before, after)?;
         same_sum("TCP", found.sum(before), found.sum(after))?;
@@ -149,7 +157,7 @@ impl Oracle {
 
     /// What may become of an error: the numbers that its reader knows, and checksums that are as right as before (S12).
     fn error(
-        &self,
+        &mut self,
         direction: Direction,
         quoted: &Quoted,
         before: &[u8],
@@ -179,10 +187,8 @@ impl Oracle {
 
     /// An error may pass only if what it quotes has no number to translate (S12).
     fn left_alone(&self, direction: Direction, quoted: &Quoted, before: &[u8]) -> Result<()> {
-        let offset = self
-            .flows
-            .get(&quoted.segment.flow)
-            .map_or(0, |it| it.current);
+        let known = self.flows.get(&quoted.segment.flow);
+        let offset = known.filter(|it| !it.unsure).map_or(0, |it| it.current);
         ensure!(
             offset == 0 || !quoted.shows_number(direction, before),
             "an error passed that quotes a segment of a flow with offset {offset:#x}"
@@ -195,8 +201,9 @@ impl Oracle {
         let offsets = self.flows.entry(flow.to_vec()).or_insert_with(|| Offsets {
             current: offset,
             stamp: stamp.unwrap_or(0),
-            former: Vec::new(),
+            ..Offsets::default()
         });
+        offsets.unsure = false;
         // A SYN without a timestamp does not show how later ones are moved: as before, or not at all.
         let stamp = stamp.unwrap_or(offsets.stamp);
         if [offsets.current, offsets.stamp] != [offset, stamp] {
@@ -215,8 +222,13 @@ impl Oracle {
         Ok(())
     }
 
-    fn current(&self, found: &Found, offset: u32) -> Result<()> {
-        let known = self.offsets(found)?.current;
+    fn current(&mut self, found: &Found, offset: u32) -> Result<()> {
+        let offsets = self.flows.get_mut(&found.flow).context(NO_SYN)?;
+        if offsets.unsure {
+            offsets.current = offset;
+            offsets.unsure = offsets.computed;
+        }
+        let known = offsets.current;
         ensure!(
             known == offset,
             "translated by {offset:#x}; the SYN was by {known:#x}"
@@ -241,9 +253,25 @@ impl Oracle {
     }
 
     fn offsets(&self, found: &Found) -> Result<&Offsets> {
-        self.flows
-            .get(&found.flow)
-            .context("translated, and no SYN of the host was ever seen")
+        self.flows.get(&found.flow).context(NO_SYN)
+    }
+
+    /// Entries may be gone: each flow may be translated otherwise from here on, or not at all.
+    pub fn lose(&mut self) {
+        for offsets in self.flows.values_mut() {
+            offsets.unsure = true;
+        }
+    }
+
+    /// A packet whose offset was computed again: no SYN is needed for that, and its number is for others to judge (S3).
+    fn note_recomputed(&mut self, found: &Found, stepped: &Stepped) {
+        let computed = stepped.counted[Counter::KeyedRecomputed.index()] != 0;
+        if computed {
+            self.flows.entry(found.flow.clone()).or_default().unsure = true;
+        }
+        if let Some(offsets) = self.flows.get_mut(&found.flow) {
+            offsets.computed = computed;
+        }
     }
 
     /// Takes an offset for granted, as of a flow whose record was put into the tables.

@@ -16,7 +16,7 @@ pub use isn_common::{
 pub use super::{
     Stepped, Worlds,
     bench::{Case, all_carriers, both_families, case, one_case, play, play_with},
-    claims::{beyond, blocks, damaged, marks, record, unmoved},
+    claims::{beyond, blocks, damaged, lies_in, marks, record, unmoved},
     connections::PEER_ISN,
     flow::Flow,
     given::{default_settings, everywhere, policy},

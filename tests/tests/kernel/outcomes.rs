@@ -70,6 +70,29 @@ const SCENES: &[(Counter, Scene)] = &[
         flow.closed_connection(5_000_000, 5_065_535);
         flow.offer(&host_syn(1000))
     }),
+    (Counter::SynKeyed, |flow| {
+        let _ = flow.keyed();
+        first_syn(flow)
+    }),
+    (Counter::KeyedRecomputed, |flow| {
+        let _ = flow.keyed();
+        flow.offer(&peer_ack(3, 4))
+    }),
+    (Counter::KeyedRemembered, |flow| {
+        let _ = flow.keyed();
+        flow.offer(&host_ack(1, 2))
+    }),
+    (Counter::FlowsAdopted, |flow| {
+        let _ = flow.keyed();
+        flow.adopt(60, false);
+        flow.offer(&host_ack(1, 2))
+    }),
+    (Counter::AdoptionFull, |flow| {
+        let _ = flow.keyed();
+        flow.adopt(60, true);
+        flow.settings(|settings| settings.limits.max_flows = 0);
+        flow.offer(&host_ack(1, 2))
+    }),
     (Counter::SynRetransmit, |flow| {
         let _ = first_syn(flow);
         first_syn(flow)

@@ -1,36 +1,6 @@
 //! Which table a flow lies in, and with what right: handshakes, memory, and what nothing evicts (S16 to S18).
 
-use std::collections::HashMap;
-
-use isn_common::flow::{Key4, Key6};
 use isn_tests::two_worlds::prelude::*;
-
-/// Where the flow's entry lies, leftovers aside.
-fn table(flow: &Flow<'_>) -> &'static str {
-    let state = flow.worlds.state();
-    let counts = |record: Option<&Record>| {
-        record.is_some_and(|record| !record.control().has(Control::MOVED))
-    };
-    let (v4, v6) = (flow.carrier.key4(), flow.carrier.key6());
-    let is_in = |four: &HashMap<Key4, Record>, six: &HashMap<Key6, Record>| {
-        counts(v4.as_ref().and_then(|key| four.get(key)))
-            || counts(v6.as_ref().and_then(|key| six.get(key)))
-    };
-    if is_in(&state.translated_v4, &state.translated_v6) {
-        "translated"
-    } else if is_in(&state.history_v4, &state.history_v6) {
-        "history"
-    } else if is_in(&state.half_open_v4, &state.half_open_v6) {
-        "half-open"
-    } else {
-        "none"
-    }
-}
-
-fn lies_in(flow: &Flow<'_>, wanted: &str) {
-    let found = table(flow);
-    flow.require(found == wanted, format!("in {found}, not in {wanted}"));
-}
 
 /// Overwrites what lies among the half-open flows, as a flood does.
 fn overwrite_half_open(flow: &mut Flow<'_>) {

@@ -19,12 +19,12 @@ use isn_tests::{
     two_worlds::{prelude::*, state::State},
 };
 
-const ESTABLISHED: u32 = Control::HOST_SYN | Control::ANSWERED | Control::PEER_SEEN;
+pub(crate) const ESTABLISHED: u32 = Control::HOST_SYN | Control::ANSWERED | Control::PEER_SEEN;
 const CLOSED: u32 = ESTABLISHED | Control::HOST_FIN | Control::PEER_FIN;
 /// A history of 240 s, in ticks.
-const HISTORY: u32 = Tick::in_seconds(240);
+pub(crate) const HISTORY: u32 = Tick::in_seconds(240);
 
-fn kernel() -> Kernel {
+pub(crate) fn kernel() -> Kernel {
     let mut kernel = Kernel::new(Hook::Xdp, Room::AMPLE).expect("the kernel takes the programs");
     kernel.set(&default_settings()).expect("settings");
     kernel
@@ -37,12 +37,12 @@ fn carrier(port: u16) -> Carrier {
     Carrier::v4().from_port(port)
 }
 
-fn key(port: u16) -> Key4 {
+pub(crate) fn key(port: u16) -> Key4 {
     carrier(port).key4().expect("an IPv4 carrier")
 }
 
 /// A flow with this offset, silent for so many ticks.
-fn silent(control: u32, offset: u32, ticks: u32) -> Record {
+pub(crate) fn silent(control: u32, offset: u32, ticks: u32) -> Record {
     let seen = clock::now().0.wrapping_sub(ticks);
     Record {
         identity: pack(offset, 7),
@@ -53,7 +53,7 @@ fn silent(control: u32, offset: u32, ticks: u32) -> Record {
     }
 }
 
-fn request(task: Task, place: Place, flows: &[(Key4, Option<Record>)]) -> Vec<u8> {
+pub(crate) fn request(task: Task, place: Place, flows: &[(Key4, Option<Record>)]) -> Vec<u8> {
     let is_v6 = false;
     let mut octets = Header { task, place, is_v6 }.to_octets().to_vec();
     for (key, record) in flows {
@@ -70,15 +70,15 @@ fn request(task: Task, place: Place, flows: &[(Key4, Option<Record>)]) -> Vec<u8
     octets
 }
 
-fn keys(ports: impl IntoIterator<Item = u16>) -> Vec<(Key4, Option<Record>)> {
+pub(crate) fn keys(ports: impl IntoIterator<Item = u16>) -> Vec<(Key4, Option<Record>)> {
     ports.into_iter().map(|port| (key(port), None)).collect()
 }
 
-fn put(kernel: &mut Kernel, state: &State) {
+pub(crate) fn put(kernel: &mut Kernel, state: &State) {
     state.write_to(kernel).expect("the maps can be written");
 }
 
-fn state(kernel: &mut Kernel) -> State {
+pub(crate) fn state(kernel: &mut Kernel) -> State {
     State::read(kernel).expect("the maps can be read")
 }
 

@@ -35,6 +35,7 @@ pub fn given() -> Given {
         draining: false,
         drop_when_full: false,
         room: 16,
+        keyed: crate::model::Keyed::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod data;
 mod errors;
 mod frames;
 mod garbage;
+mod keyed;
 mod late;
 mod opening;
 mod reopening;
