@@ -11,7 +11,7 @@ use isn_common::{
     abi::{
         flow::{Control, Previous, Record, pack},
         policy::{Mode, Policy, Rule},
-        settings::{OnFull, Settings},
+        settings::{Keyed, OnFull, Settings},
     },
     flow::{Key4, Key6},
     siphash::Key,
@@ -21,11 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Moment,
-    age::{age, tick},
+    age::{age, tick, ticks},
 };
 use crate::{
-    dataplane::{Capacities, Family, Remembered, Seed},
+    dataplane::{Adopting, Capacities, Family, KeyedBefore, Remembered, Seed},
     failure::Failure,
+    key::Fingerprint,
     settings::PolicyTable,
 };
 
@@ -49,6 +50,18 @@ struct SavedSettings {
     secret: [u64; 2],
     idle: u32,
     closing: u32,
+    /// Keyed mode, where it was in use. Of its key, the fingerprint.
+    keyed: Option<SavedKeyed>,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+struct SavedKeyed {
+    generation: u32,
+    fingerprint: u64,
+    /// Ticks for which connections of before were still being adopted.
+    adopting: u32,
+    /// Whether they had the key before, which is not saved.
+    after_key: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -126,6 +139,7 @@ impl Contents {
             settings,
             policy,
             capacities,
+            ..
         } = seed;
         Self {
             saved_at: at.wall,
@@ -135,6 +149,7 @@ impl Contents {
                 secret: settings.secret.0,
                 idle: settings.limits.idle,
                 closing: settings.limits.closing,
+                keyed: SavedKeyed::of(&settings.keyed, at.tick),
             },
             capacities: [capacities.flows, capacities.half_open, capacities.history],
             policy: policy.0.iter().map(saved_policy).collect(),
@@ -148,14 +163,15 @@ impl Contents {
         self.saved_at
     }
 
-    /// What an instance is made of; `path` is for the complaint.
-    pub fn seed(&self, path: &Path) -> Result<Seed, Failure> {
+    /// What an instance is made of when this was saved `elapsed` ago; `path` is for the complaint.
+    pub fn seed(&self, path: &Path, elapsed: Duration) -> Result<Seed, Failure> {
         let SavedSettings {
             history,
             drops_when_full,
             secret,
             idle,
             closing,
+            keyed,
         } = self.settings;
         let on_full = if drops_when_full {
             OnFull::Drop
@@ -170,6 +186,7 @@ impl Contents {
             Some(policy) if ![flows, half_open, history].contains(&0) => Ok(Seed {
                 settings,
                 policy: PolicyTable(policy),
+                keyed: keyed.map(|it| it.keyed_before(elapsed)),
                 capacities: Capacities {
                     flows,
                     half_open,
@@ -185,6 +202,28 @@ impl Contents {
         Remembered {
             v4: self.v4.family(now, elapsed),
             v6: self.v6.family(now, elapsed),
+        }
+    }
+}
+
+impl SavedKeyed {
+    fn of(keyed: &Keyed, now: Tick) -> Option<Self> {
+        let fingerprint = Fingerprint::of(keyed.key()).filter(|_| keyed.is_in_use())?;
+        let adopting = Adopting::of(keyed, now);
+        Some(Self {
+            generation: keyed.generation,
+            fingerprint: fingerprint.0,
+            adopting: adopting.map_or(0, |it| it.left),
+            after_key: adopting.is_some_and(|it| it.after_key),
+        })
+    }
+
+    fn keyed_before(self, elapsed: Duration) -> KeyedBefore {
+        KeyedBefore {
+            generation: self.generation,
+            fingerprint: Fingerprint(self.fingerprint),
+            adopting: self.adopting.saturating_sub(ticks(elapsed)),
+            after_key: self.after_key,
         }
     }
 }

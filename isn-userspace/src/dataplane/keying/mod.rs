@@ -14,6 +14,7 @@ mod patience;
 mod pinning;
 mod plan;
 mod rotation;
+mod saved;
 mod state;
 mod switch;
 
@@ -23,9 +24,10 @@ use isn_common::{
     tick::Tick,
 };
 pub use patience::Patience;
-pub use pinning::{Ends, Pinned, pin};
+pub use pinning::{Ends, Pinned, Told, pin};
 pub use plan::Plan;
 pub use rotation::{Rotated, Rotation};
+pub use saved::{KeyedBefore, begun, own};
 pub use state::KeyState;
 
 use self::pinning::Demand;
