@@ -26,6 +26,10 @@ const OTHERS: u32 = 0o077;
 const OTHERS_OF_CREDENTIAL: u32 = 0o007;
 const DIRECTORY: &str = "/etc/isnguard";
 const CREDENTIAL: &str = "isnguard.key";
+/// What follows a file's name in that of the key that is to take its place.
+const NEXT: &str = ".next";
+/// The same of one that is being written.
+const HALF_WRITTEN: &str = ".tmp";
 
 /// Where a key is kept.
 #[derive(Clone, Debug)]
@@ -201,31 +205,31 @@ impl KeyFile {
 
     /// Finishes or undoes what a rotation that was broken off has left, by the key that the instance has.
     pub fn settle(&self, current: Fingerprint) -> Result<Settled, Failure> {
-        if self.origin == Origin::Credential || !self.has_next() {
+        if self.origin == Origin::Credential || !self.has_leftovers() {
             return Ok(Settled::Nothing);
         }
         let _lock = self.lock()?;
         self.settle_locked(current)
     }
 
-    fn has_next(&self) -> bool {
-        fs::symlink_metadata(self.next().path).is_ok()
+    fn has_leftovers(&self) -> bool {
+        [NEXT, HALF_WRITTEN]
+            .iter()
+            .any(|ending| fs::symlink_metadata(beside(&self.path, ending)).is_ok())
     }
 
     /// The same where the directory is locked.
     pub fn settle_locked(&self, current: Fingerprint) -> Result<Settled, Failure> {
+        remove(&beside(&self.path, HALF_WRITTEN))?;
         let next = self.next();
-        if !self.has_next() {
+        if !self.has_leftovers() {
             return Ok(Settled::Nothing);
         }
         let is_current = |stored: Option<Stored>| {
             stored.is_some_and(|stored| stored.secret.fingerprint() == current)
         };
         if is_current(self.read()?) {
-            fs::remove_file(&next.path).explain(
-                format!("cannot remove {}", next.path.display()),
-                "it is a key that never was in use: remove it by hand",
-            )?;
+            remove(&next.path)?;
             return Ok(Settled::Undone);
         }
         // One that was not written whole was never in use.
@@ -239,7 +243,7 @@ impl KeyFile {
     /// The file beside it.
     fn next(&self) -> Self {
         Self {
-            path: beside(&self.path, ".next"),
+            path: beside(&self.path, NEXT),
             origin: self.origin,
         }
     }
@@ -252,7 +256,7 @@ impl KeyFile {
     }
 
     fn write(&self, path: &Path, stored: &Stored) -> Result<(), Failure> {
-        let temporary = beside(&self.path, ".tmp");
+        let temporary = beside(&self.path, HALF_WRITTEN);
         let written = write(&temporary, stored)
             .and_then(|()| fs::rename(&temporary, path))
             .and_then(|()| self.sync_directory());
@@ -300,11 +304,23 @@ fn read_all(mut file: File, into: &mut [u8]) -> io::Result<usize> {
     Ok(read)
 }
 
-fn write(path: &Path, stored: &Stored) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Removes a key that never was in use, if it is there.
+fn remove(path: &Path) -> Result<(), Failure> {
+    absent_is_fine(fs::remove_file(path)).explain(
+        format!("cannot remove {}", path.display()),
+        "it is a key that never was in use: remove it by hand",
+    )
+}
+
+fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
     }
+}
+
+fn write(path: &Path, stored: &Stored) -> io::Result<()> {
+    absent_is_fine(fs::remove_file(path))?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -348,7 +348,13 @@ fn a_key_that_was_not_written_whole_was_never_in_use() {
     let file = at(&dir.path());
     let old = drawn();
     file.replace(&old).unwrap();
-    fs::write(dir.0.path().join("plant.key.next"), &DIGITS[..7]).unwrap();
+    for ending in ["next", "tmp"] {
+        fs::write(
+            dir.0.path().join(format!("plant.key.{ending}")),
+            &DIGITS[..7],
+        )
+        .unwrap();
+    }
     assert_eq!(
         file.settle(old.secret.fingerprint()).unwrap(),
         Settled::Undone
