@@ -11,7 +11,7 @@ use isn_common::{
     abi::{
         flow::{Control, Previous, Record, pack},
         policy::{Mode, Policy, Rule},
-        settings::{Keyed, OnFull, Settings},
+        settings::{OnFull, Settings},
     },
     flow::{Key4, Key6},
     siphash::Key,
@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Moment,
-    age::{age, tick, ticks},
+    age::{age, tick},
+    keyed::SavedKeyed,
 };
 use crate::{
-    dataplane::{Adopting, Capacities, Family, KeyedBefore, Remembered, Seed},
+    dataplane::{Capacities, Family, Remembered, Seed},
     failure::Failure,
-    key::Fingerprint,
     settings::PolicyTable,
 };
 
@@ -52,16 +52,6 @@ struct SavedSettings {
     closing: u32,
     /// Keyed mode, where it was in use. Of its key, the fingerprint.
     keyed: Option<SavedKeyed>,
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize)]
-struct SavedKeyed {
-    generation: u32,
-    fingerprint: u64,
-    /// Ticks for which connections of before were still being adopted.
-    adopting: u32,
-    /// Whether they had the key before, which is not saved.
-    after_key: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -202,28 +192,6 @@ impl Contents {
         Remembered {
             v4: self.v4.family(now, elapsed),
             v6: self.v6.family(now, elapsed),
-        }
-    }
-}
-
-impl SavedKeyed {
-    fn of(keyed: &Keyed, now: Tick) -> Option<Self> {
-        let fingerprint = Fingerprint::of(keyed.key()).filter(|_| keyed.is_in_use())?;
-        let adopting = Adopting::of(keyed, now);
-        Some(Self {
-            generation: keyed.generation,
-            fingerprint: fingerprint.0,
-            adopting: adopting.map_or(0, |it| it.left),
-            after_key: adopting.is_some_and(|it| it.after_key),
-        })
-    }
-
-    fn keyed_before(self, elapsed: Duration) -> KeyedBefore {
-        KeyedBefore {
-            generation: self.generation,
-            fingerprint: Fingerprint(self.fingerprint),
-            adopting: self.adopting.saturating_sub(ticks(elapsed)),
-            after_key: self.after_key,
         }
     }
 }

@@ -8,6 +8,7 @@ mod age;
 mod contents;
 mod envelope;
 mod file;
+mod keyed;
 
 use std::{
     path::{Path, PathBuf},

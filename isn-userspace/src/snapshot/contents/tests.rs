@@ -1,7 +1,9 @@
 //! What goes in comes out, but for the time that has passed.
 
-use super::*;
-use crate::settings::Protect;
+use isn_common::abi::settings::Keyed;
+
+use super::{super::age::ticks, *};
+use crate::{dataplane::KeyedBefore, key::Fingerprint, settings::Protect};
 
 const NOW: Tick = Tick(5_000_000);
 
@@ -180,7 +182,7 @@ fn keyed_contents() -> Contents {
 
 #[test]
 fn of_keyed_mode_everything_but_the_keys_comes_back() {
-    let elapsed = Duration::from_secs(60);
+    let elapsed = Duration::from_mins(1);
     let back = keyed_contents().seed(Path::new("f"), elapsed).unwrap();
     let expected = KeyedBefore {
         generation: 2,

@@ -154,13 +154,7 @@ fn crowd_and_idle(rotations: u16, talking: usize, silent: u16) -> Result<()> {
 }
 
 #[test]
-fn ten_rotations_under_a_crowd_and_silent_connections() -> Result<()> {
-    crowd_and_idle(10, 200, 10)
-}
-
-#[test]
-#[ignore = "long: more of what the other does"]
-fn a_hundred_rotations_under_a_thousand_connections() -> Result<()> {
+fn a_hundred_rotations_under_a_thousand_connections_of_which_half_are_silent() -> Result<()> {
     crowd_and_idle(100, 500, 5)
 }
 
