@@ -21,10 +21,11 @@ use crate::process::described;
 
 /// Commands of bpf(2) whose effect stays when the caller ends, by `enum bpf_cmd` of `linux/bpf.h`. Maps, programs and links that are
 /// merely created go with their descriptors; creating a link counts all the same, since packets meet it at once.
-const LASTING_BPF: [(u64, &str); 7] = [
+const LASTING_BPF: [(u64, &str); 8] = [
     (2, "bpf MAP_UPDATE_ELEM"),
     (3, "bpf MAP_DELETE_ELEM"),
     (6, "bpf OBJ_PIN"),
+    (10, "bpf PROG_TEST_RUN"),
     (22, "bpf MAP_FREEZE"),
     (28, "bpf LINK_CREATE"),
     (29, "bpf LINK_UPDATE"),

@@ -18,10 +18,14 @@ use tempfile::TempDir;
 
 use crate::setup::Setup;
 
+/// A key by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key([u8; 16]);
+
 /// A key and the file that it lies in, which goes with the value.
 #[derive(Debug)]
 pub struct KeyFile {
-    octets: [u8; 16],
+    key: Key,
     path: PathBuf,
     _dir: TempDir,
 }
@@ -38,7 +42,7 @@ impl KeyFile {
             .open(&path)?;
         writeln!(file, "{:032x}", u128::from_be_bytes(octets))?;
         Ok(Self {
-            octets,
+            key: Key(octets),
             path,
             _dir: dir,
         })
@@ -47,15 +51,6 @@ impl KeyFile {
     /// Any key.
     pub fn random() -> Result<Self> {
         Self::new(std::array::from_fn(|_| fastrand::u8(1..)))
-    }
-
-    /// F by the key that lies there now, after a rotation.
-    pub fn offset_now(&self, host: SocketAddr, peer: SocketAddr) -> Result<u32> {
-        let text = fs::read_to_string(&self.path)?;
-        let digits = text.split_whitespace().next().unwrap_or_default();
-        let key = u128::from_str_radix(digits, 16)
-            .with_context(|| format!("no key in {}", self.path.display()))?;
-        Ok(offset(key.to_be_bytes(), host, peer))
     }
 
     /// Where it lies.
@@ -73,30 +68,52 @@ impl KeyFile {
             .with(&["--key-file", path, "--adopt", &adopt]))
     }
 
-    /// F of a host's end and a peer's end (S3), by this key.
+    /// [`Key::offset`] by the key that was put into it first.
     #[must_use]
     pub fn offset(&self, host: SocketAddr, peer: SocketAddr) -> u32 {
-        offset(self.octets, host, peer)
+        self.key.offset(host, peer)
+    }
+
+    /// The key that is in it now.
+    pub fn now(&self) -> Result<Key> {
+        Key::read(&self.path)
     }
 }
 
-/// F by SipHash-2-4 of the standard library, so that nothing is taken from what is tested.
-fn offset(key: [u8; 16], host: SocketAddr, peer: SocketAddr) -> u32 {
-    let [first, second] = [0, 8].map(|from| {
-        let half = key[from..].first_chunk();
-        half.map_or(0, |half| u64::from_le_bytes(*half))
-    });
-    let mut hasher = SipHasher::new_with_keys(first, second);
-    for end in [host, peer] {
-        match end.ip() {
-            IpAddr::V4(address) => hasher.write(&address.octets()),
-            IpAddr::V6(address) => hasher.write(&address.octets()),
-        }
+impl Key {
+    /// The key in a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)?;
+        let digits = text.get(..32).context("too short for a key")?;
+        Ok(Self(u128::from_str_radix(digits, 16)?.to_be_bytes()))
     }
-    hasher.write(&host.port().to_be_bytes());
-    hasher.write(&peer.port().to_be_bytes());
-    hasher.write(&[0; 4]);
-    lower_half(hasher.finish())
+
+    /// Its octets, in the order in which its file has them.
+    #[must_use]
+    pub const fn octets(&self) -> [u8; 16] {
+        self.0
+    }
+
+    /// F of a host's end and a peer's end (S3), by this key: SipHash-2-4 of the standard library, so that nothing is taken
+    /// from what is tested.
+    #[must_use]
+    pub fn offset(&self, host: SocketAddr, peer: SocketAddr) -> u32 {
+        let [first, second] = [0, 8].map(|from| {
+            let half = self.0[from..].first_chunk();
+            half.map_or(0, |half| u64::from_le_bytes(*half))
+        });
+        let mut hasher = SipHasher::new_with_keys(first, second);
+        for end in [host, peer] {
+            match end.ip() {
+                IpAddr::V4(address) => hasher.write(&address.octets()),
+                IpAddr::V6(address) => hasher.write(&address.octets()),
+            }
+        }
+        hasher.write(&host.port().to_be_bytes());
+        hasher.write(&peer.port().to_be_bytes());
+        hasher.write(&[0; 4]);
+        lower_half(hasher.finish())
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half")]

@@ -10,7 +10,7 @@ use clap::Args;
 use self::{drain::drain, reset::Resets};
 use super::{Common, Outcome, not_running};
 use crate::{
-    dataplane::{self, Leaving, Translated},
+    dataplane::{self, KeyState, Leaving, Translated},
     failure::Failure,
     report::{DetachReport, Report as _, counted},
 };
@@ -42,12 +42,15 @@ pub fn detach(args: DetachArgs, common: &Common) -> anyhow::Result<Outcome> {
         return Ok(not_running(common));
     };
     let mut flows = leaving.translated()?;
+    let keyed = leaving.key_state()?;
     if let Some(seconds) = args.drain {
         flows = drain(&mut leaving, Duration::from_secs(seconds.into()))?;
     } else if flows.live > 0 {
-        return Err(refusal(common, flows).into());
+        return Err(refusal(common, flows, &keyed).into());
     }
+    let unknown = unknown(&keyed);
     leaving.remove()?;
+    note(unknown);
     report(common, flows, None)
 }
 
@@ -56,8 +59,10 @@ fn force(common: &Common) -> anyhow::Result<Outcome> {
     // Only to say what breaks: maps that cannot be read do not stop it.
     let instance = dataplane::Instance::open(&place).ok().flatten();
     let flows = instance
+        .as_ref()
         .and_then(|it| it.translated().ok())
         .unwrap_or_default();
+    let keyed = instance.and_then(|it| it.key_state().ok());
     if !dataplane::force(&place)? {
         return Ok(not_running(common));
     }
@@ -68,6 +73,7 @@ fn force(common: &Common) -> anyhow::Result<Outcome> {
             live(flows)
         );
     }
+    note(keyed.and_then(|it| unknown(&it)));
     report(common, flows, None)
 }
 
@@ -76,8 +82,10 @@ fn force_with_resets(common: &Common) -> anyhow::Result<Outcome> {
         return Ok(not_running(common));
     };
     let flows = leaving.translated()?;
+    let unknown = unknown(&leaving.key_state()?);
     let resets = reset::reset(&mut leaving)?;
     leaving.remove()?;
+    note(unknown);
     report(common, flows, Some(resets))
 }
 
@@ -96,13 +104,31 @@ fn report(common: &Common, flows: Translated, resets: Option<Resets>) -> anyhow:
     Ok(Outcome::Done)
 }
 
-fn refusal(common: &Common, flows: Translated) -> Failure {
+fn refusal(common: &Common, flows: Translated, keyed: &KeyState) -> Failure {
+    let more = unknown(keyed).map_or_else(String::new, |it| format!("; {it}"));
     Failure::new(
         format!("cannot detach instance `{}`", common.instance),
-        format!("{} would break{}", live(flows), and_closed(flows)),
+        format!("{} would break{}{more}", live(flows), and_closed(flows)),
         "let them end first (isnguard detach --drain), or break them (isnguard detach --force, with --reset to \
          tell both ends)",
     )
+}
+
+/// What cannot be counted in keyed mode, in words.
+fn unknown(keyed: &KeyState) -> Option<String> {
+    keyed.in_use.then(|| {
+        format!(
+            "keyed connections that have been silent for long have no entry, cannot be counted, and break too (until now, {} \
+             had their offset computed again)",
+            counted(usize::try_from(keyed.recomputed).unwrap_or(usize::MAX), "packet")
+        )
+    })
+}
+
+fn note(unknown: Option<String>) {
+    if let Some(unknown) = unknown {
+        eprintln!("note: {unknown}");
+    }
 }
 
 fn live(flows: Translated) -> String {

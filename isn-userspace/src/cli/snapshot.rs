@@ -22,7 +22,7 @@ pub struct SnapshotArgs {
 enum Way {
     /// Save the flows to a file, while traffic goes on
     ///
-    /// The file has the secret of the instance in it, and only its owner may read it.
+    /// The file has the secret of the instance in it, and only its owner may read it. The key of keyed mode is not in it.
     Save {
         /// The file; one that is there is replaced when the new one is whole
         file: PathBuf,
@@ -47,6 +47,9 @@ struct LoadArgs {
     /// Remove the file when its flows are loaded, so that no later boot takes them for new
     #[arg(long)]
     consume: bool,
+    /// File with the key, for an instance that is made and has a keyed rule [default: as of attach]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
 }
 
 /// Saves or loads.
@@ -74,11 +77,12 @@ fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<Outcome> {
         max_half_open: args.max_half_open,
         max_history: args.max_history,
         consume: args.consume,
+        key_file: args.key_file.clone(),
     };
     let mut progress = Progress::default();
     let mut tell =
         |turns: usize, all: usize| progress.tell(&format!("loading: {turns} of {all} flows"));
-    let loaded = snapshot::load(&common.place(), &args.file, options, &mut tell);
+    let loaded = snapshot::load(&common.place(), &args.file, &options, &mut tell);
     progress.end();
     let report = LoadReport::new(common.instance.as_str(), &args.file, &loaded?);
     report.print(common.json)?;

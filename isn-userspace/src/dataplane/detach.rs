@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use isn_common::flow::Direction;
+use isn_common::{
+    abi::flow::{Control, Record},
+    flow::Direction,
+};
 
 use super::{
     attach::open_netlink,
@@ -18,6 +21,7 @@ use super::{
     holding,
     instance::Instance,
     interfaces,
+    keying::{Ends, KeyState, pin},
     lifetime::{self, Life},
     lock::{self, Lock},
     maps::Maps,
@@ -28,6 +32,7 @@ use super::{
     reset::Resetter,
     seat::LinkName,
     status,
+    upkeep::Upkeep,
 };
 use crate::{
     failure::{Explain as _, Failure},
@@ -41,6 +46,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// An instance that is being detached: nobody else can change it meanwhile.
 pub struct Leaving {
     instance: Instance,
+    upkeep: Option<Upkeep>,
     _lock: Lock,
 }
 
@@ -55,6 +61,7 @@ impl Leaving {
         let lock = lock::for_change(&instance.pins.home)?;
         Ok(Some(Self {
             instance,
+            upkeep: None,
             _lock: lock,
         }))
     }
@@ -62,6 +69,25 @@ impl Leaving {
     /// Flows with an offset now.
     pub fn translated(&self) -> Result<Translated, Failure> {
         self.instance.translated()
+    }
+
+    /// How keyed mode stands: flows of it that are silent have no entry, and cannot be counted.
+    pub fn key_state(&self) -> Result<KeyState, Failure> {
+        self.instance.key_state()
+    }
+
+    /// Keeps the entries of keyed flows that are known, which otherwise go when these are silent for long, so that they can be
+    /// waited for. Where there is no room, they are waited for until they go.
+    pub fn keep_known(&mut self) -> Result<(), Failure> {
+        if !self.instance.settings.keyed.is_in_use() {
+            return Ok(());
+        }
+        let upkeep = match &mut self.upkeep {
+            Some(upkeep) => upkeep,
+            none => none.insert(Upkeep::load(&self.instance.pins)?),
+        };
+        let keyed = |_: Ends, record: &Record| record.control().has(Control::KEYED);
+        pin(upkeep, &self.instance.maps, &keyed).map(drop)
     }
 
     /// Tells the data plane to make no new offset, or to go on as before.

@@ -65,6 +65,9 @@ impl Instance {
         self.count_in(Place::Translated, &maps.translated_v6, &mut count)?;
         self.count_in(Place::HalfOpen, &maps.half_open_v4, &mut count)?;
         self.count_in(Place::HalfOpen, &maps.half_open_v6, &mut count)?;
+        // Keyed flows whose offset follows from their packets.
+        self.count_in(Place::History, &maps.history_v4, &mut count)?;
+        self.count_in(Place::History, &maps.history_v6, &mut count)?;
         Ok(count)
     }
 

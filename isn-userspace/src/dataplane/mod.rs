@@ -47,7 +47,7 @@ pub use flows::{Flow, Translated};
 pub use heal::{Looked, Seen, heal};
 pub use hook::Hook;
 pub use instance::Instance;
-pub use keying::{Adopting, KeyState, Patience, Pinned, Rotated, Rotation};
+pub use keying::{Adopting, KeyState, KeyedBefore, Patience, Pinned, Rotated, Rotation};
 pub use lock::Lock;
 pub use maps::Maps;
 pub use pins::Pins;

@@ -12,7 +12,8 @@ use isn_common::{
 use super::{
     Upkeep,
     attach::occupy,
-    bpffs, existing,
+    bpffs, clock, existing,
+    keying::{self, KeyedBefore},
     lock::Lock,
     maps::Maps,
     namespace,
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    key::KeyFile,
     settings::{Place, PolicyTable, Request},
 };
 
@@ -37,6 +39,8 @@ pub struct Seed {
     pub policy: PolicyTable,
     /// The room in its tables.
     pub capacities: Capacities,
+    /// Keyed mode, where it was in use.
+    pub keyed: Option<KeyedBefore>,
 }
 
 /// An instance that flows are being put into: nobody else can change it meanwhile. Dropped before [`Restoring::finish`], an
@@ -50,12 +54,14 @@ pub struct Restoring {
     settings: Settings,
     created: bool,
     mounted: bool,
+    keyed: Option<KeyedBefore>,
+    warnings: Vec<String>,
     _lock: Lock,
 }
 
 impl Restoring {
-    /// Opens the instance, or makes it from the seed.
-    pub fn begin(place: &Place, seed: &Seed) -> Result<Self, Failure> {
+    /// Opens the instance, or makes it from the seed, with the key in `file` if a rule is keyed.
+    pub fn begin(place: &Place, seed: &Seed, file: &KeyFile) -> Result<Self, Failure> {
         privileges::check(&privileges::TO_ATTACH)?;
         let pins = Pins::new(place);
         let mut undo = Undo::default();
@@ -63,9 +69,9 @@ impl Restoring {
         let (lock, _) = occupy(&pins, false, &mut undo)?;
         let existing = existing::read(&pins, &nothing_said(place))?;
         let created = existing.is_none();
-        let settings = match existing {
-            Some(existing) => existing.settings,
-            None => create(&pins, seed, &mut undo)?,
+        let (settings, warnings) = match existing {
+            Some(existing) => (existing.settings, Vec::new()),
+            None => create(&pins, seed, file, &mut undo)?,
         };
         Ok(Self {
             maps: Maps::open(&pins)?,
@@ -75,6 +81,8 @@ impl Restoring {
             settings,
             created,
             mounted,
+            keyed: seed.keyed,
+            warnings,
             _lock: lock,
         })
     }
@@ -91,13 +99,21 @@ impl Restoring {
         self.mounted
     }
 
+    /// What the operator should know.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Puts in what is not over and of which nothing is known. `tell` hears how many flows have had their turn.
     pub fn put(
         &mut self,
-        remembered: Remembered,
+        mut remembered: Remembered,
         now: Tick,
         tell: &mut dyn FnMut(usize),
     ) -> Result<Restored, Failure> {
+        let same_key = (self.keyed).is_some_and(|before| before.is_of(&self.settings.keyed));
+        keying::own(&mut remembered, &self.maps.policy()?, same_key, now);
         let mut done = Restored::default();
         if self.created {
             done.previous += previous(&self.pins, names::PREVIOUS_V4, &remembered.v4.previous)?;
@@ -138,16 +154,25 @@ impl Restoring {
 }
 
 /// Makes the maps; the settings tell no version yet.
-fn create(pins: &Pins, seed: &Seed, undo: &mut Undo) -> Result<Settings, Failure> {
-    Programs::prepare(pins, seed.capacities, false, undo)?;
+fn create(
+    pins: &Pins,
+    seed: &Seed,
+    file: &KeyFile,
+    undo: &mut Undo,
+) -> Result<(Settings, Vec<String>), Failure> {
     let mut settings = seed.settings;
+    let mut warnings = Vec::new();
+    if seed.policy.has_keyed() {
+        (settings.keyed, warnings) = keying::begun(seed.keyed, file, clock::now())?;
+    }
+    Programs::prepare(pins, seed.capacities, false, undo)?;
     settings.abi_version = 0;
     settings.network_namespace = namespace::current()?;
     settings.limits = seed.capacities.limits(settings.limits);
     let mut maps = Maps::open(pins)?;
     maps.write_settings(&settings)?;
     maps.write_policy(&seed.policy)?;
-    Ok(settings)
+    Ok((settings, warnings))
 }
 
 /// Adopts what is there as it is.

@@ -5,37 +5,39 @@
 //! [`KeyFile::settle`] finishes or undoes it. Changes are made under a lock on the directory.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, ErrorKind, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    fs::{self, DirBuilder, File},
+    io::{self, ErrorKind},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
-use nix::{errno::Errno, fcntl::OFlag, unistd::geteuid};
-use zeroize::Zeroizing;
-
-use super::{line::Stored, memory::keep_out_of_dumps, secret::Fingerprint};
+use super::{
+    disk::{beside, remove, write},
+    line::Stored,
+    secret::Fingerprint,
+};
 use crate::{
     dataplane::Lock,
     failure::{Explain as _, Failure},
     settings::InstanceName,
 };
 
-const OTHERS: u32 = 0o077;
-/// A service that runs as another user sees its own right to read as the group's.
-const OTHERS_OF_CREDENTIAL: u32 = 0o007;
 const DIRECTORY: &str = "/etc/isnguard";
 const CREDENTIAL: &str = "isnguard.key";
+/// What follows a file's name in that of the key that is to take its place.
+const NEXT: &str = ".next";
+/// The same of one that is being written.
+const HALF_WRITTEN: &str = ".tmp";
 
 /// Where a key is kept.
 #[derive(Clone, Debug)]
 pub struct KeyFile {
-    path: PathBuf,
-    origin: Origin,
+    pub(super) path: PathBuf,
+    pub(super) origin: Origin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     Named,
     Credential,
     Default,
@@ -97,66 +99,6 @@ impl KeyFile {
         self.origin == Origin::Named
     }
 
-    /// The key in it; `None` if there is no such file. From here on the process leaves no core dump.
-    pub fn read(&self) -> Result<Option<Stored>, Failure> {
-        keep_out_of_dumps();
-        let file = match open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-                return Err(self.refused("it is a symbolic link", "name the file itself"));
-            }
-            other => other.explain(self.cannot(), "run it as root")?,
-        };
-        self.check(&file.metadata().explain(self.cannot(), "run it as root")?)?;
-        let mut octets = Zeroizing::new([0; Stored::LONGEST + 1]);
-        let read = read_all(file, &mut *octets).explain(self.cannot(), "see `dmesg`")?;
-        let stored = Stored::parse(&octets[..read]).map_err(|why| {
-            let remedy = "put back the file from its backup; or, if no gateway uses the key any more, remove the file and \
-                          make another key (isnguard key rotate)";
-            self.refused(&why, remedy)
-        })?;
-        Ok(Some(stored))
-    }
-
-    /// The key in it, refused if there is no such file.
-    pub fn require(&self) -> Result<Stored, Failure> {
-        self.read()?.ok_or_else(|| {
-            self.refused(
-                "there is no such file",
-                "make a key (isnguard key rotate), copy the key file of the gateway that shares its connections, or name \
-                 another with --key-file",
-            )
-        })
-    }
-
-    fn check(&self, metadata: &fs::Metadata) -> Result<(), Failure> {
-        if !metadata.is_file() {
-            return Err(self.refused("it is no ordinary file", "name a file with --key-file"));
-        }
-        let path = self.path.display();
-        let (owner, own) = (metadata.uid(), geteuid().as_raw());
-        if owner != 0 && owner != own {
-            let why = format!("it belongs to user {owner}, who may know the key or change it");
-            let remedy = format!(
-                "if the key is right all the same: chown root {path}; else make another (isnguard key rotate)"
-            );
-            return Err(self.refused(&why, &remedy));
-        }
-        let others = match self.origin {
-            Origin::Credential => OTHERS_OF_CREDENTIAL,
-            Origin::Named | Origin::Default => OTHERS,
-        };
-        let mode = metadata.mode() & 0o7777;
-        if mode & others == 0 {
-            return Ok(());
-        }
-        let why = format!("its mode is {mode:04o}: others than its owner can get at it");
-        let remedy = format!(
-            "chmod 600 {path}; and if others may have read it, replace the key (isnguard key rotate)"
-        );
-        Err(self.refused(&why, &remedy))
-    }
-
     /// Locks its directory, which is made if it is not there, for changes to the file.
     pub fn lock(&self) -> Result<Lock, Failure> {
         if self.origin == Origin::Credential {
@@ -201,34 +143,34 @@ impl KeyFile {
 
     /// Finishes or undoes what a rotation that was broken off has left, by the key that the instance has.
     pub fn settle(&self, current: Fingerprint) -> Result<Settled, Failure> {
-        if self.origin == Origin::Credential || !self.has_next() {
+        if self.origin == Origin::Credential || !self.has_leftovers() {
             return Ok(Settled::Nothing);
         }
         let _lock = self.lock()?;
         self.settle_locked(current)
     }
 
-    fn has_next(&self) -> bool {
-        fs::symlink_metadata(self.next().path).is_ok()
+    fn has_leftovers(&self) -> bool {
+        [NEXT, HALF_WRITTEN]
+            .iter()
+            .any(|ending| fs::symlink_metadata(beside(&self.path, ending)).is_ok())
     }
 
     /// The same where the directory is locked.
     pub fn settle_locked(&self, current: Fingerprint) -> Result<Settled, Failure> {
+        remove(&beside(&self.path, HALF_WRITTEN))?;
         let next = self.next();
-        if !self.has_next() {
+        if !self.has_leftovers() {
             return Ok(Settled::Nothing);
         }
         let is_current = |stored: Option<Stored>| {
             stored.is_some_and(|stored| stored.secret.fingerprint() == current)
         };
-        if is_current(self.read()?) {
-            fs::remove_file(&next.path).explain(
-                format!("cannot remove {}", next.path.display()),
-                "it is a key that never was in use: remove it by hand",
-            )?;
+        // One that cannot be used is not the instance's, and one that was not written whole was never in use.
+        if is_current(self.read().unwrap_or_default()) {
+            remove(&next.path)?;
             return Ok(Settled::Undone);
         }
-        // One that was not written whole was never in use.
         if is_current(next.read().unwrap_or_default()) {
             self.finish()?;
             return Ok(Settled::Finished);
@@ -239,7 +181,7 @@ impl KeyFile {
     /// The file beside it.
     fn next(&self) -> Self {
         Self {
-            path: beside(&self.path, ".next"),
+            path: beside(&self.path, NEXT),
             origin: self.origin,
         }
     }
@@ -252,7 +194,7 @@ impl KeyFile {
     }
 
     fn write(&self, path: &Path, stored: &Stored) -> Result<(), Failure> {
-        let temporary = beside(&self.path, ".tmp");
+        let temporary = beside(&self.path, HALF_WRITTEN);
         let written = write(&temporary, stored)
             .and_then(|()| fs::rename(&temporary, path))
             .and_then(|()| self.sync_directory());
@@ -269,53 +211,4 @@ impl KeyFile {
     fn sync_directory(&self) -> io::Result<()> {
         File::open(self.directory())?.sync_all()
     }
-
-    fn cannot(&self) -> String {
-        format!("cannot use the key in {}", self.path.display())
-    }
-
-    fn refused(&self, why: &str, remedy: &str) -> Failure {
-        Failure::new(self.cannot(), why, format!("nothing was changed. {remedy}"))
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    // A pipe would let it wait for ever.
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path)
-}
-
-/// Reads to the end of the file or of the room, without a buffer in between that would keep a copy.
-fn read_all(mut file: File, into: &mut [u8]) -> io::Result<usize> {
-    let mut read = 0;
-    while read < into.len() {
-        match file.read(&mut into[read..])? {
-            0 => break,
-            more => read += more,
-        }
-    }
-    Ok(read)
-}
-
-fn write(path: &Path, stored: &Stored) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(stored.line().as_bytes())?;
-    file.sync_all()
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }

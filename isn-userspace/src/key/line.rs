@@ -34,7 +34,7 @@ impl Stored {
         }
         let mut words = line.split(' ');
         let secret = secret(words.next().unwrap_or_default())?;
-        let generation = words.next().map_or(Ok(0), |word| word.parse::<u32>());
+        let generation = words.next().map_or(Ok(0), str::parse::<u32>);
         let generation = generation
             .map_err(|_| "what follows the key is no number of a generation".to_owned())?;
         let used_in = match words.next() {

@@ -4,9 +4,11 @@
 //! [`Secret`] cannot be printed, its memory is cleared, and a process that has seen it leaves no core dump.
 
 mod boot;
+mod disk;
 mod file;
 mod line;
 mod memory;
+mod reading;
 mod secret;
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ pub struct FlowsReport {
     pub flows: Vec<FlowLine>,
 }
 
-/// One flow. Numbers that are not known, since no SYN of the host was seen, are `null`.
+/// One flow. Numbers that are not known, since no SYN of the host was seen, or not that of this connection, are `null`.
 #[derive(Debug, Serialize)]
 pub struct FlowLine {
     host: IpAddr,
@@ -107,7 +107,10 @@ impl FlowLine {
     fn new(flow: &Flow, now: Tick) -> Self {
         let record = &flow.record;
         let control = record.control();
-        let known = |number: u32| control.has(Control::HOST_SYN).then_some(number);
+        let seen = control.has(Control::HOST_SYN);
+        // What was learnt from a segment in mid-flow has that one's number in the place of the first.
+        let learnt = matches!(control.reason(), Some(Reason::Adopted | Reason::Recomputed));
+        let first = |number: u32| (seen && !learnt).then_some(number);
         let seconds = |since: Tick| rounded(Tick::to_seconds(now.since(since)));
         Self {
             host: flow.host,
@@ -118,9 +121,9 @@ impl FlowLine {
             state: control.phase().name(),
             offset: record.offset().0,
             timestamp_offset: record.timestamp_offset().0,
-            host_isn: known(record.host_isn().0),
-            wire_isn: known(record.wire_isn().0),
-            high_water: known(record.high_water().0),
+            host_isn: first(record.host_isn().0),
+            wire_isn: first(record.wire_isn().0),
+            high_water: seen.then_some(record.high_water().0),
             age_seconds: seconds(record.opened()),
             idle_seconds: seconds(record.last_seen()),
             reason: control.reason().map_or("unknown", Reason::name),

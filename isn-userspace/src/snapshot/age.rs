@@ -14,6 +14,11 @@ pub const fn age(then: Tick, now: Tick) -> u32 {
     now.since(then)
 }
 
+/// Ticks in a time; as many as can be told, if there are more.
+pub fn ticks(time: Duration) -> u32 {
+    u32::try_from(time.as_nanos() >> Tick::SHIFT).map_or(OLDEST, |ticks| ticks.min(OLDEST))
+}
+
 /// What had this age when it was saved, `elapsed` ago.
 pub fn tick(age: u32, now: Tick, elapsed: Duration) -> Tick {
     let elapsed = elapsed.as_nanos() >> Tick::SHIFT;
@@ -27,10 +32,6 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_hours(1);
-
-    fn ticks(time: Duration) -> u32 {
-        u32::try_from(time.as_nanos() >> Tick::SHIFT).unwrap()
-    }
 
     #[test]
     fn what_lies_between_saving_and_loading_counts() {

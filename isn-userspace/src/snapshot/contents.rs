@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Moment,
     age::{age, tick},
+    keyed::SavedKeyed,
 };
 use crate::{
     dataplane::{Capacities, Family, Remembered, Seed},
@@ -49,6 +50,8 @@ struct SavedSettings {
     secret: [u64; 2],
     idle: u32,
     closing: u32,
+    /// Keyed mode, where it was in use. Of its key, the fingerprint.
+    keyed: Option<SavedKeyed>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -126,6 +129,7 @@ impl Contents {
             settings,
             policy,
             capacities,
+            ..
         } = seed;
         Self {
             saved_at: at.wall,
@@ -135,6 +139,7 @@ impl Contents {
                 secret: settings.secret.0,
                 idle: settings.limits.idle,
                 closing: settings.limits.closing,
+                keyed: SavedKeyed::of(&settings.keyed, at.tick),
             },
             capacities: [capacities.flows, capacities.half_open, capacities.history],
             policy: policy.0.iter().map(saved_policy).collect(),
@@ -148,14 +153,15 @@ impl Contents {
         self.saved_at
     }
 
-    /// What an instance is made of; `path` is for the complaint.
-    pub fn seed(&self, path: &Path) -> Result<Seed, Failure> {
+    /// What an instance is made of when this was saved `elapsed` ago; `path` is for the complaint.
+    pub fn seed(&self, path: &Path, elapsed: Duration) -> Result<Seed, Failure> {
         let SavedSettings {
             history,
             drops_when_full,
             secret,
             idle,
             closing,
+            keyed,
         } = self.settings;
         let on_full = if drops_when_full {
             OnFull::Drop
@@ -170,6 +176,7 @@ impl Contents {
             Some(policy) if ![flows, half_open, history].contains(&0) => Ok(Seed {
                 settings,
                 policy: PolicyTable(policy),
+                keyed: keyed.map(|it| it.keyed_before(elapsed)),
                 capacities: Capacities {
                     flows,
                     half_open,

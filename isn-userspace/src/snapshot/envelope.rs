@@ -21,7 +21,7 @@ use crate::failure::{Explain as _, Failure};
 /// The first octets of every snapshot.
 pub const MAGIC: [u8; 8] = *b"ISNGSNAP";
 /// Version of the contents.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 const PREAMBLE: usize = 48;
 const VERSION: std::ops::Range<usize> = 28..44;
 const OWN_CHECKSUM: usize = 44;

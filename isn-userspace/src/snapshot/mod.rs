@@ -1,15 +1,17 @@
 //! Flows that survive what the kernel's memory does not, a reboot of the gateway above all: saved to a file, and put back.
 //!
 //! `contents` says what is in such a file, `envelope` how it is told from others and from damaged ones, `file` who may write
-//! it, `age` what becomes of its times. The file has the secret of the instance in it and is kept as a secret.
+//! it, `age` what becomes of its times. The file has the secret of the instance's jumps in it and is kept as a secret; the key of
+//! keyed mode is not in it, only its fingerprint.
 
 mod age;
 mod contents;
 mod envelope;
 mod file;
+mod keyed;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,6 +20,7 @@ use contents::Contents;
 use crate::{
     dataplane::{self, Capacities, Instance, Remembered, Restored, Restoring, Seed},
     failure::{Explain as _, Failure},
+    key::KeyFile,
     settings::Place,
 };
 
@@ -50,7 +53,7 @@ impl Saved {
 }
 
 /// How a snapshot is to be loaded.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Room for translated flows, where the instance is to be made and another is wanted than it had.
     pub max_flows: Option<u32>,
@@ -60,6 +63,8 @@ pub struct Options {
     pub max_history: Option<u32>,
     /// Remove the file when its flows are put in.
     pub consume: bool,
+    /// File of the key, where the instance is to be made and a rule of it is keyed.
+    pub key_file: Option<PathBuf>,
 }
 
 /// What was loaded.
@@ -94,6 +99,8 @@ pub fn save(
         settings: instance.settings,
         policy,
         capacities: instance.capacities(),
+        // From the settings.
+        keyed: None,
     };
     // After the tables: nothing in them is younger than this.
     let at = Moment {
@@ -114,7 +121,7 @@ pub fn save(
 pub fn load(
     place: &Place,
     path: &Path,
-    options: Options,
+    options: &Options,
     tell: &mut dyn FnMut(usize, usize),
 ) -> Result<Loaded, Failure> {
     let (octets, mut warnings) = file::read(path)?;
@@ -125,11 +132,13 @@ pub fn load(
         warnings.push(FROM_THE_FUTURE.into());
     }
     let age = wall.saturating_sub(contents.saved_at());
-    let seed = options.applied_to(contents.seed(path)?);
+    let file = KeyFile::choose(options.key_file.as_deref(), &place.instance);
+    let seed = options.applied_to(contents.seed(path, age)?);
     let now = dataplane::now();
     let remembered: Remembered = contents.remembered(now, age);
     let flows = remembered.len();
-    let mut restoring = Restoring::begin(place, &seed)?;
+    let mut restoring = Restoring::begin(place, &seed, &file)?;
+    warnings.extend_from_slice(restoring.warnings());
     let restored = restoring.put(remembered, now, &mut |turns| tell(turns, flows))?;
     let loaded = Loaded {
         created: restoring.created(),
@@ -157,7 +166,7 @@ fn consume(path: &Path) -> Result<(), Failure> {
 
 impl Options {
     /// The seed with the room that is wanted.
-    fn applied_to(self, seed: Seed) -> Seed {
+    fn applied_to(&self, seed: Seed) -> Seed {
         let capacities = Capacities {
             flows: self.max_flows.unwrap_or(seed.capacities.flows),
             half_open: self.max_half_open.unwrap_or(seed.capacities.half_open),

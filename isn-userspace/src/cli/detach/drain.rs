@@ -80,13 +80,14 @@ impl Ending {
 }
 
 async fn wait(
-    leaving: &Leaving,
+    leaving: &mut Leaving,
     limit: Duration,
     ending: &mut Ending,
 ) -> anyhow::Result<Translated> {
     let began = Instant::now();
     let mut progress = Progress::default();
     loop {
+        leaving.keep_known()?;
         let flows = leaving.translated()?;
         let waited = began.elapsed();
         match next(flows, waited, limit) {

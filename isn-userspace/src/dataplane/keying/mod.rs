@@ -14,6 +14,7 @@ mod patience;
 mod pinning;
 mod plan;
 mod rotation;
+mod saved;
 mod state;
 mod switch;
 
@@ -23,9 +24,10 @@ use isn_common::{
     tick::Tick,
 };
 pub use patience::Patience;
-pub use pinning::{Ends, Pinned, pin};
+pub use pinning::{Ends, Pinned, Told, pin};
 pub use plan::Plan;
 pub use rotation::{Rotated, Rotation};
+pub use saved::{KeyedBefore, begun, own};
 pub use state::KeyState;
 
 use self::pinning::Demand;
@@ -53,13 +55,13 @@ fn check_room(what: &str, demands: [Demand; 2], otherwise: &str) -> Result<(), F
         most,
     } = demand;
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-    let mut why = format!(
-        "{} must be kept, and of {most} places among the translated ones {free} are free",
+    let of_one_host = of_one_host.map_or_else(String::new, |(host, wanted)| {
+        format!("; {wanted} of them are of {host}, which leaves too little to others")
+    });
+    let why = format!(
+        "{} must be kept, and of {most} places among the translated ones {free} are free{of_one_host}",
         counted(wanted, &format!("live {family} connection"))
     );
-    if let Some((host, wanted)) = of_one_host {
-        why += &format!("; {wanted} of them are of {host}, which leaves too little to others");
-    }
     let remedy = format!(
         "nothing was changed. Try again when fewer are open (`isnguard stats` shows the tables; `isnguard run` removes what has \
          ended), or attach anew with a larger --max-flows (isnguard detach --drain){otherwise}"

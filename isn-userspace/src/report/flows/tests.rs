@@ -149,3 +149,32 @@ fn vlans_are_numbers_or_two_with_a_dot() {
     assert_eq!(vlan(Vlan(7)), Some(VlanText::One(7)));
     assert_eq!(vlan(Vlan(7).tagged(9)), Some(VlanText::Two("7.9".into())));
 }
+
+#[test]
+fn of_a_flow_that_was_learnt_in_mid_flow_the_first_numbers_are_not_known() {
+    for reason in [Reason::Adopted, Reason::Recomputed] {
+        let flows = vec![Flow {
+            place: isn_common::expiry::Place::History,
+            ..flow(1, 77, 5, regressed().with_reason(reason))
+        }];
+        let selection = Selection {
+            translated: true,
+            ..Selection::default()
+        };
+        let report = FlowsReport::new("default", flows, selection, NOW);
+        let json = json(&report);
+        let flow = &json["flows"][0];
+        assert!(
+            flow["host_isn"].is_null() && flow["wire_isn"].is_null(),
+            "{flow}"
+        );
+        assert_eq!(
+            (&flow["offset"], &flow["high_water"]),
+            (&77.into(), &1_078.into())
+        );
+        let mut out = Vec::new();
+        report.text(&mut out, Style::Plain).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("\t77\t38\t-\t-\t1078\t"), "{text}");
+    }
+}

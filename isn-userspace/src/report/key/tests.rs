@@ -3,6 +3,7 @@
 use isn_common::tick::Tick;
 
 use super::*;
+use crate::dataplane::{Pinned, Rotated};
 
 fn stored() -> Stored {
     let line = "00112233445566778899aabbccddeeff 4\n";
@@ -24,8 +25,8 @@ fn state(fingerprint: Option<Fingerprint>) -> KeyState {
     }
 }
 
-fn report(read: Result<Option<Stored>, Failure>, state: Option<KeyState>) -> KeyReport {
-    KeyReport::new("plant", Path::new("/k"), &read, state.map(|it| (it, 7)))
+fn report(read: &Result<Option<Stored>, Failure>, state: Option<KeyState>) -> KeyReport {
+    KeyReport::new("plant", Path::new("/k"), read, state.map(|it| (it, 7)))
 }
 
 fn text(report: &impl Report) -> String {
@@ -43,7 +44,7 @@ fn json(report: &impl Report) -> serde_json::Value {
 #[test]
 fn a_file_and_an_instance_agree_or_do_not() {
     let own = stored().secret.fingerprint();
-    let agreeing = report(Ok(Some(stored())), Some(state(Some(own))));
+    let agreeing = report(&Ok(Some(stored())), Some(state(Some(own))));
     let shown = json(&agreeing);
     assert_eq!(shown["agree"], true);
     assert_eq!(shown["file"]["fingerprint"], own.to_string());
@@ -60,7 +61,7 @@ fn a_file_and_an_instance_agree_or_do_not() {
         (Ok(Some(stored())), "--from /k"),
         (Ok(None), "isnguard key rotate"),
     ] {
-        let other = report(read, Some(state(Some(Fingerprint(1)))));
+        let other = report(&read, Some(state(Some(Fingerprint(1)))));
         assert_eq!(json(&other)["agree"], false);
         assert!(
             !other.is_healthy() && text(&other).contains(expected),
@@ -72,16 +73,16 @@ fn a_file_and_an_instance_agree_or_do_not() {
 
 #[test]
 fn a_file_alone_an_instance_that_needs_none_and_nothing_at_all() {
-    let alone = report(Ok(Some(stored())), None);
+    let alone = report(&Ok(Some(stored())), None);
     assert!(
         alone.is_healthy() && json(&alone)["agree"].is_null() && json(&alone)["running"].is_null()
     );
-    let unused = report(Ok(None), Some(state(None)));
+    let unused = report(&Ok(None), Some(state(None)));
     assert!(unused.is_healthy());
     assert!(
         text(&unused).contains("no rule is keyed") && text(&unused).contains("state\tno key\n")
     );
-    let broken = report(Err(Failure::new("w", "y", "r")), None);
+    let broken = report(&Err(Failure::new("w", "y", "r")), None);
     assert!(!broken.is_healthy() && text(&broken).contains("problem\tw: y; r\n"));
 }
 
@@ -89,7 +90,7 @@ fn a_file_alone_an_instance_that_needs_none_and_nothing_at_all() {
 fn nothing_of_the_key_is_shown() {
     let digits = "00112233445566778899aabbccddeeff";
     let shown = report(
-        Ok(Some(stored())),
+        &Ok(Some(stored())),
         Some(state(Some(stored().secret.fingerprint()))),
     );
     let said = [text(&shown), json(&shown).to_string(), format!("{shown:?}")].concat();
@@ -106,7 +107,7 @@ fn a_rotation_says_what_it_did() {
         before,
         switched,
         finished,
-        pinned: crate::dataplane::Pinned { done: 1, left: 3 },
+        pinned: Pinned { done: 1, left: 3 },
         adopting: None,
     };
     let said = |rotated: &Rotated| text(&RotateReport::new("plant", Path::new("/k"), rotated));

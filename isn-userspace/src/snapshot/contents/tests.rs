@@ -1,7 +1,9 @@
 //! What goes in comes out, but for the time that has passed.
 
-use super::*;
-use crate::settings::Protect;
+use isn_common::abi::settings::Keyed;
+
+use super::{super::age::ticks, *};
+use crate::{dataplane::KeyedBefore, key::Fingerprint, settings::Protect};
 
 const NOW: Tick = Tick(5_000_000);
 
@@ -71,6 +73,7 @@ fn seed() -> Seed {
             half_open: 20,
             history: 30,
         },
+        keyed: None,
     }
 }
 
@@ -130,7 +133,10 @@ fn after_a_reboot_every_age_counts_on() {
 
 #[test]
 fn settings_policy_and_room_come_back() {
-    let (back, seed) = (contents().seed(Path::new("f")).unwrap(), seed());
+    let (back, seed) = (
+        contents().seed(Path::new("f"), Duration::ZERO).unwrap(),
+        seed(),
+    );
     assert_eq!(back.policy, seed.policy);
     assert_eq!(back.capacities, seed.capacities);
     let (one, other) = (back.settings, seed.settings);
@@ -151,7 +157,55 @@ fn settings_that_make_no_sense_are_refused() {
     for change in changes {
         let mut contents = contents();
         change(&mut contents);
-        let failure = contents.seed(Path::new("f")).err().unwrap();
+        let failure = contents.seed(Path::new("f"), Duration::ZERO).err().unwrap();
         assert!(failure.to_string().contains("make no sense"), "{failure}");
+    }
+}
+
+const SECRET: Key = Key([0x0011_2233_4455_6677, 0x8899_aabb_ccdd_eeff]);
+
+fn keyed_contents() -> Contents {
+    let mut seed = seed();
+    seed.settings.keyed = Keyed {
+        keys: [SECRET, Key([5, 6])],
+        generation: 2,
+        adopting_since: NOW.0 - 100,
+        adopting_for: 1_100,
+        flags: Keyed::IN_USE | Keyed::AFTER_KEY,
+    };
+    let at = Moment {
+        wall: Duration::ZERO,
+        tick: NOW,
+    };
+    Contents::new(&seed, remembered(), at)
+}
+
+#[test]
+fn of_keyed_mode_everything_but_the_keys_comes_back() {
+    let elapsed = Duration::from_mins(1);
+    let back = keyed_contents().seed(Path::new("f"), elapsed).unwrap();
+    let expected = KeyedBefore {
+        generation: 2,
+        fingerprint: Fingerprint::of(SECRET).unwrap(),
+        adopting: 1_000 - ticks(elapsed),
+        after_key: true,
+    };
+    assert_eq!(back.keyed, Some(expected));
+    assert!(back.settings.keyed == Keyed::UNUSED);
+    assert_eq!(
+        contents().seed(Path::new("f"), elapsed).unwrap().keyed,
+        None
+    );
+}
+
+#[test]
+fn no_part_of_a_key_is_in_a_snapshot() {
+    let octets = super::super::envelope::seal(&keyed_contents()).unwrap();
+    for word in SECRET.0 {
+        for part in [word.to_le_bytes(), word.to_be_bytes()] {
+            for four in part.windows(4) {
+                assert!(!octets.windows(4).any(|there| there == four), "{four:02x?}");
+            }
+        }
     }
 }

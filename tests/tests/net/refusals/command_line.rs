@@ -104,7 +104,7 @@ fn command_lines_that_make_no_sense_are_usage_errors() -> Result<()> {
                 &["named twice"],
             ),
             (
-                "attach --inside inside0 --mode keyed",
+                "attach --inside inside0 --mode locked",
                 USAGE,
                 &["keyed", "monotonic", "observe"],
             ),

@@ -5,9 +5,13 @@ use std::fs;
 use isn_common::{
     abi::{flow::pack, settings::OnFull},
     siphash::Key,
+    tick::Tick,
 };
 
-use super::*;
+use super::{
+    super::{Adopting, adopting},
+    *,
+};
 use crate::{
     dataplane::target::tests::request,
     key::Secret,
@@ -234,7 +238,7 @@ fn the_key_goes_when_nothing_is_keyed_any_more() {
         },
     );
     let plan = bench.planned(PLAIN);
-    assert!(plan.keyed == unused(4));
+    assert!(plan.keyed == situation::unused(4));
     assert!(plan.warnings[0].contains("4m00s"), "{:?}", plan.warnings);
 }
 
