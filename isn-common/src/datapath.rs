@@ -15,7 +15,7 @@ use crate::{
     opening::Syn,
     packet::Packet,
     previous::Numbers,
-    promotion,
+    promotion, sample,
     segment::{Family, Segment},
     settle::{self, Settled},
     storm,
@@ -379,7 +379,10 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
-    match settle::settle(world, key, &mut Syn::read(segment, options)) {
+    let before = world.glimpse(key, segment.sequence, segment.flags.ack());
+    let settled = settle::settle(world, key, &mut Syn::read(segment, options));
+    sample::take::<A, W>(world, key, segment.sequence, settled, &before);
+    match settled {
         Settled::Known(by) => {
             if options.authenticated && !by.is_none() {
                 world.count(Counter::SignedTranslated, 1);

@@ -35,6 +35,7 @@ pub mod previous;
 pub mod promotion;
 pub mod remember;
 pub mod room;
+pub mod sample;
 pub mod segment;
 pub mod settle;
 pub mod siphash;

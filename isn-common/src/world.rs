@@ -17,6 +17,7 @@ use crate::{
     previous::{self, Numbers},
     promotion, remember,
     room::{Admission, Share},
+    sample::{self, Before},
     settle::{self, Settled},
     storm::Cell,
     tcp::{options::SynOptions, seq::Seq},
@@ -44,7 +45,7 @@ pub trait World {
     /// [`crate::abi::maps::STORMS_LENGTH`].
     fn storm(&self, cell: u32) -> Option<&Cell<Self::Word>>;
 
-    /// A cell of those that count what hosts put into the tables of memory ([`crate::room`]), by its index; there are
+    /// A cell of those that count what hosts have used of their shares ([`crate::room`]), by its index; there are
     /// [`crate::abi::maps::SHARES_LENGTH`].
     fn share(&self, cell: u32) -> Option<&Self::Word>;
 }
@@ -92,8 +93,8 @@ pub trait Tables<A: Address>: World + Sized {
     /// Notes that the table of translated flows has one more of the host, or one less.
     fn account(&self, key: &A::Key, more: bool);
 
-    /// Counts another entry of the host in a table of memory; false if it has its share. A world may do this in a function
-    /// of its own.
+    /// Counts another entry of the host in a table of memory, or another sample; false if it has its share. A world may do
+    /// this in a function of its own.
     fn takes_share(&self, key: &A::Key, of: Share) -> bool {
         remember::takes_share(self, key, of)
     }
@@ -161,6 +162,15 @@ pub trait Tables<A: Address>: World + Sized {
     fn rewrote(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq) {
         let _ = (key, host_isn, wire_isn);
     }
+
+    /// [`sample::glimpse`]. A world may do this in a function of its own.
+    fn glimpse(&self, key: &A::Key, isn: Seq, passive: bool) -> Before {
+        sample::glimpse(self, key, isn, passive)
+    }
+
+    /// Hears a sample: the number that the host chose, the one with which its SYN leaves, and what it met. False if there is
+    /// no room for it.
+    fn tell(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq, before: &Before) -> bool;
 
     /// [`settle::attempt`]. A world may do this in a function of its own, and change the SYN if the attempt comes to an end.
     fn attempt(&self, key: &A::Key, syn: &mut Syn) -> Option<Settled> {

@@ -4,7 +4,7 @@ use core::{mem::MaybeUninit, ops::Deref};
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::bpf_ktime_get_coarse_ns,
+    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     maps::lpm_trie::Key,
 };
 use aya_log_ebpf::debug;
@@ -13,15 +13,17 @@ use isn_common::{
         flow::{Flow, Previous, Record, Word as _},
         maps::{LOAD_V4, LOAD_V6},
         policy::{Mode, Policy},
+        sample::Sample,
         settings::Settings,
     },
     counter::Counter,
     expiry::Place,
-    flow::{Key4, Key6},
+    flow::{Address as _, Key4, Key6},
     opening::Syn,
     previous::{self, Numbers},
     promotion, remember,
     room::{Admission, Share},
+    sample::{self, Before},
     settle::{self, Settled},
     storm::Cell,
     tcp::{
@@ -38,8 +40,8 @@ use crate::{
     hide::hide,
     maps::{
         COUNTERS, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6, HOSTS_V4, HOSTS_V6, LOAD,
-        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SETTINGS, SHARES, STORMS, TRANSLATED_V4,
-        TRANSLATED_V6,
+        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, STORMS,
+        TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -150,7 +152,7 @@ macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $settle:ident, $mode:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
-     $log_rewrite:ident, $printable:expr) => {
+     $log_rewrite:ident, $glimpse:ident, $tell:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
@@ -286,6 +288,18 @@ macro_rules! tables {
             }
 
             #[inline(always)]
+            fn glimpse(&self, key: &$key, isn: Seq, passive: bool) -> Before {
+                let mut before = Before::UNWANTED;
+                $glimpse(key, isn.0, passive.into(), &raw mut before);
+                before
+            }
+
+            #[inline(always)]
+            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, before: &Before) -> bool {
+                $tell(key, host_isn.0, wire_isn.0, &raw const *before) != 0
+            }
+
+            #[inline(always)]
             fn await_answer(&self, key: &$key, peer_next: Seq, options: SynOptions) {
                 $await_answer(key, peer_next.0, options.to_bits());
             }
@@ -349,11 +363,7 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $takes_share(key: *const $key, of: u32) -> u32 {
-            let of = if of == Share::HalfOpen as u32 {
-                Share::HalfOpen
-            } else {
-                Share::History
-            };
+            let of = Share::from_number(of);
             // SAFETY: as above.
             let takes = unsafe { key.as_ref() }
                 .is_none_or(|key| remember::takes_share::<$address, _>(&Kernel, key, of));
@@ -438,6 +448,55 @@ macro_rules! tables {
             0
         }
 
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $glimpse(
+            key: *const $key,
+            isn: u32,
+            passive: u32,
+            before: *mut Before,
+        ) -> u32 {
+            let place = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            if let (Some(key), Some(before)) = unsafe { (copied(key, place), before.as_mut()) } {
+                *before = sample::glimpse::<$address, _>(&Kernel, key, Seq(isn), passive != 0);
+            }
+            0
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $tell(
+            key: *const $key,
+            host_isn: u32,
+            wire_isn: u32,
+            before: *const Before,
+        ) -> u32 {
+            // SAFETY: as above.
+            let (Some(key), Some(before)) = (unsafe { (key.as_ref(), before.as_ref()) }) else {
+                return 0;
+            };
+            let sample = Sample {
+                // A clock of its own: the coarse one moves every few milliseconds, a host's own many times in between.
+                // SAFETY: the helper has no preconditions.
+                at: unsafe { bpf_ktime_get_ns() },
+                host: key.host.mapped(),
+                peer: key.peer.mapped(),
+                host_port: key.host_port,
+                peer_port: key.peer_port,
+                vlan: key.vlan,
+                host_isn,
+                wire_isn,
+                host_mark: before.host_mark.0,
+                wire_mark: before.wire_mark.0,
+                flags: before.flags,
+                padding: 0,
+            };
+            SAMPLES.output::<Sample>(&sample, 0).is_ok().into()
+        }
+
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -474,6 +533,8 @@ tables!(
     late_translation_v4,
     await_answer_v4,
     log_rewrite_v4,
+    glimpse_v4,
+    tell_v4,
     u32::from_be_bytes
 );
 tables!(
@@ -497,5 +558,7 @@ tables!(
     late_translation_v6,
     await_answer_v6,
     log_rewrite_v6,
+    glimpse_v6,
+    tell_v6,
     core::convert::identity
 );

@@ -165,6 +165,7 @@ fn nothing_said(place: &Place) -> Request {
         max_history: None,
         idle: None,
         closing: None,
+        samples: None,
         on_full: None,
         verbose: false,
     }
