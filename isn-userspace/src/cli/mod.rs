@@ -5,6 +5,8 @@ mod attach;
 mod audit;
 mod detach;
 mod flows;
+mod hosts;
+mod pictures;
 mod run;
 mod snapshot;
 mod stats;
@@ -95,6 +97,8 @@ enum Verb {
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
     Flows(flows::FlowsArgs),
+    /// Grade the hosts that pass by, by their initial sequence numbers and those that leave
+    Hosts(hosts::HostsArgs),
     /// Grade the hosts in a capture by their initial sequence numbers
     Audit(audit::AuditArgs),
     /// Save flows to a file and load them again, over a reboot of this machine
@@ -137,6 +141,7 @@ pub fn main() -> ExitCode {
         Verb::Status => status::status(&common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
+        Verb::Hosts(args) => hosts::hosts(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
     };

@@ -5,6 +5,8 @@ mod audit;
 mod change;
 mod duration;
 mod flows;
+mod graded;
+mod hosts;
 mod listing;
 mod snapshot;
 mod stats;
@@ -12,9 +14,11 @@ mod status;
 
 use std::io::{self, IsTerminal, Write};
 
-pub use audit::{AuditReport, HostLine};
+pub use audit::AuditReport;
 pub use change::{AttachReport, DetachReport};
 pub use flows::{FlowsReport, Selection};
+pub use graded::HostLine;
+pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;
