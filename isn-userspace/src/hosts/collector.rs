@@ -375,9 +375,11 @@ pub(super) mod tests {
         assert_eq!(collector.host(id(1)).unwrap().samples.len(), 20);
         assert!(collector.host(id(2)).unwrap().samples.len() >= 50);
         // The others are driven out, and the one that stays may keep as much as ever.
-        for host in 100..200 {
-            collector.add(&sample(host, 1_000));
-            collector.add(&sample(1, 1_000));
+        for host in 100..130 {
+            for _ in 0..ENOUGH {
+                collector.add(&sample(host, u64::from(host)));
+                collector.add(&sample(1, 1_000));
+            }
         }
         for at in 2_000..2_100 {
             collector.add(&sample(1, at));
