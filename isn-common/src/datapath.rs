@@ -9,17 +9,17 @@ use crate::{
     connection,
     counter::Counter,
     expiry::Place,
-    flow::{Direction, FlowKey as _},
+    flow::Direction,
     headers::ethernet::{self, Ethernet, IPV4, IPV6},
     icmp,
     opening::Syn,
     packet::Packet,
     previous::Numbers,
-    promotion, sample,
+    promotion,
     segment::{Family, Segment},
     settle::{self, Settled},
     storm,
-    tcp::options,
+    tcp::{options, seq::Offset},
     translate::{self, Translation},
     verdict::{DropReason, PassReason, Verdict},
     world::{Held, Tables, World},
@@ -146,7 +146,10 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     let Some(held) = world.find(key) else {
-        return unknown(world, key, segment, Direction::Outbound);
+        return match unknown(packet, world, key, segment, Direction::Outbound) {
+            Ok(by) => send(packet, segment, by),
+            Err(verdict) => verdict,
+        };
     };
     let record = held.flow.record();
     if held.place == Place::History && is_lost(world, &record) {
@@ -160,10 +163,6 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     {
         world.count(Counter::PreviousIncarnation, 1);
         return send(packet, segment, by);
-    }
-    if held.place == Place::History {
-        note_outbound(packet, world, &held.flow, &record, segment);
-        return Verdict::Pass(PassReason::OffsetZero);
     }
     note_outbound(packet, world, &held.flow, &record, segment);
     complete(world, key, &held, segment, Direction::Outbound);
@@ -197,31 +196,54 @@ fn is_lost<W: World>(world: &W, record: &Record) -> bool {
     record.control().has(Control::MOVED) && world.settings().is_some_and(within)
 }
 
-/// A segment of a flow of which nothing is known.
+/// A segment of a flow that has no entry: the translation that it has all the same, since the flow is keyed, or what becomes of
+/// it without.
 #[inline(always)]
-fn unknown<A: Family, W: Tables<A>>(
+fn unknown<A: Family, P: Packet, W: Tables<A>>(
+    packet: &P,
     world: &W,
     key: &A::Key,
     segment: &Segment,
     direction: Direction,
-) -> Verdict {
+) -> Result<Translation, Verdict> {
     if storm::is_pure_acknowledgment(segment) {
         let (index, fingerprint) = storm::place(key, segment, STORMS_LENGTH);
         let goes_round = world
             .storm(index)
             .is_some_and(|cell| storm::is_loop(cell, direction, fingerprint, world.now()));
         if goes_round && is_guarded(world, key) {
-            return Verdict::Drop(DropReason::AckStorm);
+            return Err(Verdict::Drop(DropReason::AckStorm));
         }
     }
-    Verdict::Pass(PassReason::NoFlow)
+    let no_flow = Verdict::Pass(PassReason::NoFlow);
+    let Some(offset) = world.recomputed(key) else {
+        return Err(no_flow);
+    };
+    if is_signed(packet, segment) {
+        return Err(no_flow);
+    }
+    if direction == Direction::Outbound {
+        if segment.flags.rst() && segment.flags.ack() && segment.sequence.0 == 0 {
+            return Err(Verdict::Pass(PassReason::ClosedPort));
+        }
+        if !segment.flags.rst() {
+            world.remember_segment(key, &Numbers::of(segment), offset);
+        }
+    }
+    if offset == Offset(0) {
+        return Err(no_flow);
+    }
+    world.count(Counter::KeyedRecomputed, 1);
+    Ok(Translation {
+        sequence: offset,
+        timestamp: Offset(0),
+    })
 }
 
 /// Whether the policy guards the flow's host, whichever of the two ports is the service's.
 #[inline(always)]
 fn is_guarded<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> bool {
-    let guards = |port| world.mode(key, u16::from_be_bytes(port)).is_some();
-    guards(key.peer().port) || guards(key.host().port)
+    world.mode(key, false).is_some() || world.mode(key, true).is_some()
 }
 
 #[inline(always)]
@@ -242,11 +264,21 @@ fn note_outbound<P: Packet, W: World>(
 /// A first fragment that is too short for the TCP header could only be half translated (S13).
 #[inline(always)]
 fn short_fragment<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> Verdict {
-    match world.find(key) {
-        Some(held) if !held.flow.translation().is_none() => {
-            Verdict::Drop(DropReason::Untranslatable)
+    let translated = match world.find(key) {
+        Some(held) => !held.flow.translation().is_none(),
+        None if world
+            .recomputed(key)
+            .is_some_and(|offset| offset != Offset(0)) =>
+        {
+            world.count(Counter::KeyedRecomputed, 1);
+            true
         }
-        _ => Verdict::Pass(PassReason::ShortFragment),
+        None => false,
+    };
+    if translated {
+        Verdict::Drop(DropReason::Untranslatable)
+    } else {
+        Verdict::Pass(PassReason::ShortFragment)
     }
 }
 
@@ -266,10 +298,16 @@ fn send<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -> Verdic
 /// unnoticed.
 #[inline(always)]
 fn count_signed<P: Packet, W: World>(packet: &P, world: &W, segment: &Segment) {
-    let (start, end) = (segment.options_at(), segment.payload_at);
-    if !options::are_plain(packet, start, end) && packet.syn_options(start, end).authenticated {
+    if is_signed(packet, segment) {
         world.count(Counter::SignedTranslated, 1);
     }
+}
+
+/// Whether TCP-MD5 or TCP-AO signs the segment.
+#[inline(always)]
+fn is_signed<P: Packet>(packet: &P, segment: &Segment) -> bool {
+    let (start, end) = (segment.options_at(), segment.payload_at);
+    !options::are_plain(packet, start, end) && packet.syn_options(start, end).authenticated
 }
 
 /// A host without a connection resets what it gets with sequence number 0 (RFC 9293 section
@@ -292,10 +330,24 @@ fn to_host<A: Family, P: Packet, W: Tables<A>>(
     key: &A::Key,
     segment: &Segment,
 ) -> Verdict {
-    let Some(held) = world.find(key) else {
-        return unknown(world, key, segment, Direction::Inbound);
-    };
-    from_peer(packet, world, key, &held, segment)
+    match world.find(key) {
+        Some(held) => from_peer(packet, world, key, &held, segment),
+        None => from_unknown_peer(packet, world, key, segment),
+    }
+}
+
+/// A segment of the peer, on a flow that has no entry.
+#[inline(always)]
+fn from_unknown_peer<A: Family, P: Packet, W: Tables<A>>(
+    packet: &mut P,
+    world: &W,
+    key: &A::Key,
+    segment: &Segment,
+) -> Verdict {
+    match unknown(packet, world, key, segment, Direction::Inbound) {
+        Ok(by) => receive(packet, world, segment, by),
+        Err(verdict) => verdict,
+    }
 }
 
 /// A segment of the peer, on a flow that is known.
@@ -307,12 +359,8 @@ fn from_peer<A: Family, P: Packet, W: Tables<A>>(
     held: &Held<W::Found>,
     segment: &Segment,
 ) -> Verdict {
-    if held.place == Place::History {
-        if segment.flags.ack() && is_lost(world, &held.flow.record()) {
-            return Verdict::Drop(DropReason::Untranslatable);
-        }
-        connection::inbound(&*held.flow, segment, world.now());
-        return Verdict::Pass(PassReason::OffsetZero);
+    if held.place == Place::History && segment.flags.ack() && is_lost(world, &held.flow.record()) {
+        return Verdict::Drop(DropReason::Untranslatable);
     }
     connection::inbound(&*held.flow, segment, world.now());
     let by = held.flow.translation();
@@ -363,10 +411,11 @@ fn peer_syn<A: Family, P: Packet, W: Tables<A>>(
         connection::peer_syn(&*held.flow, segment, &options, now);
         return from_peer(packet, world, key, &held, segment);
     }
-    if !segment.flags.ack() {
-        let next = segment.sequence.advanced(segment.sequence_length());
-        world.await_answer(key, next, options);
+    if segment.flags.ack() {
+        return from_unknown_peer(packet, world, key, segment);
     }
+    let next = segment.sequence.advanced(segment.sequence_length());
+    world.await_answer(key, next, options);
     Verdict::Pass(PassReason::NoFlow)
 }
 
@@ -379,22 +428,21 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     let options = packet.syn_options(segment.options_at(), segment.payload_at);
-    let before = world.glimpse(key, segment.sequence, segment.flags.ack());
-    let settled = settle::settle(world, key, &mut Syn::read(segment, options));
-    sample::take::<A, W>(world, key, segment.sequence, settled, &before);
+    let mut syn = Syn::read(segment, options);
+    let settled = settle::settle(world, key, &mut syn);
+    let by = settled.translation();
+    world.sample(key, segment.sequence, by.sequence, &syn);
     match settled {
-        Settled::Known(by) => {
-            if options.authenticated && !by.is_none() {
-                world.count(Counter::SignedTranslated, 1);
-            }
-            send(packet, segment, by)
+        Settled::Pass(reason) => return Verdict::Pass(reason),
+        Settled::Drop(reason) => return Verdict::Drop(reason),
+        Settled::Known(_) if syn.options.authenticated && !by.is_none() => {
+            world.count(Counter::SignedTranslated, 1);
         }
-        Settled::Rewritten(by) => {
+        Settled::Known(_) => {}
+        Settled::Rewritten(_) => {
             let wire = segment.sequence.to_wire(by.sequence);
             world.rewrote(key, segment.sequence, wire);
-            send(packet, segment, by)
         }
-        Settled::Pass(reason) => Verdict::Pass(reason),
-        Settled::Drop(reason) => Verdict::Drop(reason),
     }
+    send(packet, segment, by)
 }

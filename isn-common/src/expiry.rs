@@ -13,11 +13,11 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Place {
-    /// Flows with an offset, or that had one, whose handshake is complete.
+    /// Flows with a translation of their own, or that had one, whose handshake is complete.
     Translated = 0,
     /// Flows whose handshake is not complete.
     HalfOpen = 1,
-    /// Flows with offset 0 whose handshake was completed.
+    /// Flows with nothing but what they have by themselves, whose handshake was completed.
     History = 2,
 }
 
@@ -53,7 +53,7 @@ pub const fn lifetime(place: Place, record: &Record, settings: &Settings) -> u32
             // the time for which the peer may remember.
             let over = settings.history.saturating_mul(2);
             match control.phase() {
-                _ if record.translation().is_none() => over,
+                _ if !record.must_stay() => over,
                 Phase::Established => longer(settings.limits.idle, over),
                 Phase::Closing => longer(settings.limits.closing, over),
                 Phase::Opening | Phase::HalfOpen | Phase::Closed => over,

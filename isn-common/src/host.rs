@@ -15,15 +15,15 @@ use crate::{
         flow::{Flow, Previous, Record, Word},
         maps::{SAMPLES_SIZE, SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
-        sample::Sample,
+        sample::{Flags, Sample},
         settings::Settings,
     },
     counter::Counter,
     expiry::Place,
     flow::{Address as _, Key4, Key6},
+    opening::Syn,
     packet::Packet,
     room::Admission,
-    sample::Before,
     storm,
     tcp::seq::Seq,
     tick::Tick,
@@ -392,7 +392,7 @@ macro_rules! tables {
                 self.longest(&host)
             }
 
-            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, before: &Before) -> bool {
+            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool {
                 self.told(Sample {
                     at: u64::from(self.now.get().0) << Tick::SHIFT,
                     host: key.host.mapped(),
@@ -402,9 +402,9 @@ macro_rules! tables {
                     vlan: key.vlan,
                     host_isn: host_isn.0,
                     wire_isn: wire_isn.0,
-                    host_mark: before.host_mark.0,
-                    wire_mark: before.wire_mark.0,
-                    flags: before.flags,
+                    host_mark: syn.host_mark.0,
+                    wire_mark: syn.wire_mark.0,
+                    flags: Flags::of_syn(syn),
                     padding: 0,
                 })
             }

@@ -8,6 +8,7 @@
 
 use crate::{
     checksum::Change,
+    counter::Counter,
     flow::{Address, Direction, Key4, Key6},
     headers::{
         ethernet::{self, Ethernet},
@@ -126,9 +127,10 @@ pub fn error<A: Errors, P: Packet, W: Tables<A>>(
         Ok(located) => located,
         Err(reason) => return Verdict::Pass(reason),
     };
-    let by = world
-        .find(&key)
-        .map_or(Translation::NONE, |held| held.flow.translation());
+    let (by, recomputed) = match world.find(&key) {
+        Some(held) => (held.flow.translation(), false),
+        None => (recomputed(world, &key), true),
+    };
     if by.is_none() {
         return Verdict::Pass(PassReason::Icmp);
     }
@@ -141,8 +143,23 @@ pub fn error<A: Errors, P: Packet, W: Tables<A>>(
     };
     match change {
         Ok(None) => Verdict::Pass(PassReason::Icmp),
-        Ok(Some(change)) => finish(packet, &quote, change),
+        Ok(Some(change)) => {
+            let verdict = finish(packet, &quote, change);
+            if recomputed && verdict == Verdict::IcmpTranslated {
+                world.count(Counter::KeyedRecomputed, 1);
+            }
+            verdict
+        }
         Err(Unwritable) => Verdict::Drop(DropReason::Untranslatable),
+    }
+}
+
+/// The translation of a flow without an entry. Whether its segments are signed, and so left alone, a quote seldom tells.
+#[inline(always)]
+fn recomputed<A: Address, W: Tables<A>>(world: &W, key: &A::Key) -> Translation {
+    Translation {
+        sequence: world.recomputed(key).unwrap_or(Offset(0)),
+        timestamp: Offset(0),
     }
 }
 

@@ -12,7 +12,33 @@ use crate::{
     flow::{Address, End, FlowKey},
     siphash::{Key, SipHash},
     tcp::seq::Offset,
+    world::Tables,
 };
+
+/// Whose key of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Generation {
+    /// Of flows that open now.
+    Current = 0,
+    /// Of flows of before, while they are being adopted.
+    Before = 1,
+}
+
+/// F by a key of the instance; 0 if it has none of that generation.
+#[inline(always)]
+pub fn offset_of<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    generation: Generation,
+) -> Offset {
+    let keyed = world.settings().map(|settings| &settings.keyed);
+    let secret = keyed.and_then(|keyed| match generation {
+        Generation::Current => Some(keyed.key()),
+        Generation::Before => keyed.key_before(),
+    });
+    secret.map_or(Offset(0), |secret| offset(secret, key))
+}
 
 /// F(`secret`, 4-tuple): the lower 32 bits of SipHash-2-4 of the 4-tuple of `key`, whatever its VLAN.
 #[must_use]

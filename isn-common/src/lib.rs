@@ -33,6 +33,7 @@ pub mod opening;
 pub mod packet;
 pub mod previous;
 pub mod promotion;
+pub mod recompute;
 pub mod remember;
 pub mod room;
 pub mod sample;

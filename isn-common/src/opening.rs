@@ -18,8 +18,8 @@ use crate::{
     translate::Translation,
 };
 
-/// A SYN or SYN-ACK of the host. `repr(C)` and without padding, so that a BPF function can be given
-/// one by reference.
+/// A SYN or SYN-ACK of the host, and how its flow is treated. `repr(C)` and without padding, so that a BPF function can be
+/// given one by reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Syn {
@@ -29,25 +29,58 @@ pub struct Syn {
     pub length: u32,
     /// What its options settle.
     pub options: SynOptions,
+    /// The flow's offset by itself (S3): of a keyed one F, of any other 0.
+    pub offset: Offset,
     /// Whether it answers a SYN of the peer.
     pub passive: bool,
+    /// [`Mode`] as a number, 0 if the policy does not guard the host.
+    pub mode: u8,
+    /// What [`crate::sample`] has found: flags of [`Flags`](crate::abi::sample::Flags), 0 if it is to be no sample.
+    pub sample: u8,
     /// False.
-    pub padding: [bool; 3],
+    pub padding: bool,
+    /// End of the incarnation before in the host's numbers, where the flags say that it is known.
+    pub host_mark: Seq,
+    /// The same in the peer's numbers.
+    pub wire_mark: Seq,
 }
 
-const _: () = assert!(size_of::<Syn>() == 20);
+const _: () = assert!(size_of::<Syn>() == 32);
 
 impl Syn {
-    /// The SYN in `segment`, whose options are `options`.
+    /// The SYN in `segment`, whose options are `options`, of a host that is not guarded.
     #[must_use]
     pub const fn read(segment: &Segment, options: SynOptions) -> Self {
         Self {
             isn: segment.sequence,
             length: segment.sequence_length(),
             options,
+            offset: Offset(0),
             passive: segment.flags.ack(),
-            padding: [false; 3],
+            mode: 0,
+            sample: 0,
+            padding: false,
+            host_mark: Seq(0),
+            wire_mark: Seq(0),
         }
+    }
+
+    /// The same, treated in this mode.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "modes are few")]
+    pub const fn treated(mut self, mode: Option<Mode>, offset: Offset) -> Self {
+        self.mode = match mode {
+            Some(mode) => mode.to_number() as u8,
+            None => 0,
+        };
+        self.offset = offset;
+        self
+    }
+
+    /// What the policy says about the host; `None` if it is not guarded.
+    #[must_use]
+    pub const fn mode(&self) -> Option<Mode> {
+        Mode::from_number(self.mode as u16)
     }
 }
 
@@ -56,6 +89,8 @@ impl Syn {
 pub struct Circumstances<'a> {
     /// What the policy says about the host; `None` if it is not guarded.
     pub mode: Option<Mode>,
+    /// The flow's offset by itself (S3): of a keyed one F, of any other 0.
+    pub offset: Offset,
     /// When a flow is forgotten (S8), and whether no new offset may be made (S20).
     pub settings: &'a Settings,
     /// Now.
@@ -93,6 +128,73 @@ pub enum Stamp {
     Repaired,
 }
 
+impl Circumstances<'_> {
+    /// Whether the flow is keyed.
+    #[must_use]
+    pub const fn is_keyed(&self) -> bool {
+        matches!(self.mode, Some(Mode::Keyed))
+    }
+
+    /// The translation that the flow has by itself.
+    const fn by_itself(&self) -> Translation {
+        Translation {
+            sequence: self.offset,
+            timestamp: Offset(0),
+        }
+    }
+
+    /// Whether a translation is an incarnation's own: nothing but its entry knows it. Segments of a signed one all tell that
+    /// they are left alone.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_own(&self, opening: &Opening) -> bool {
+        opening.reason != Reason::TcpAuth && opening.translation != self.by_itself()
+    }
+
+    /// What an incarnation has of [`Control::KEYED`], its generation, and [`Control::OWN`] where its translation is its `own`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn marks(&self, own: bool) -> u32 {
+        let keyed = if self.is_keyed() {
+            Control(0).with_generation(self.settings.keyed.generation).0
+        } else {
+            0
+        };
+        keyed | (own as u32).wrapping_mul(Control::OWN)
+    }
+
+    /// The opening of `syn` on a flow of which nothing is remembered.
+    #[must_use]
+    pub const fn first(&self, syn: &Syn) -> Opening {
+        if syn.options.authenticated {
+            Opening::untouched(Reason::TcpAuth)
+        } else {
+            self.plain(Reason::New)
+        }
+    }
+
+    /// An opening with nothing but what the flow has by itself: `reason` where that is nothing.
+    const fn plain(&self, reason: Reason) -> Opening {
+        if !self.is_keyed() {
+            return Opening::untouched(reason);
+        }
+        if self.settings.draining() {
+            return Opening::untouched(Reason::Draining);
+        }
+        Opening::new(self.offset, Reason::Keyed)
+    }
+
+    /// `opening` where the table of translated flows has no room for what is its own (S18).
+    #[must_use]
+    pub fn without_room(&self, opening: &Opening) -> Opening {
+        let mut without = Opening::new(self.offset, Reason::TableFull);
+        if opening.stamp != Stamp::Safe {
+            without.stamp = Stamp::Regressed;
+        }
+        without
+    }
+}
+
 impl Opening {
     const fn new(sequence: Offset, reason: Reason) -> Self {
         Self {
@@ -107,16 +209,6 @@ impl Opening {
 
     const fn untouched(reason: Reason) -> Self {
         Self::new(Offset(0), reason)
-    }
-
-    /// The same where the table of translated flows has no room (S18).
-    #[must_use]
-    pub fn without_room(self) -> Self {
-        let mut opening = Self::untouched(Reason::TableFull);
-        if self.stamp != Stamp::Safe {
-            opening.stamp = Stamp::Regressed;
-        }
-        opening
     }
 }
 
@@ -133,7 +225,7 @@ pub fn decide(
     let phase = control.phase();
     let idle = around.now.since(record.last_seen()) >= around.settings.history;
     let lives = matches!(phase, Phase::Established | Phase::Closing);
-    if lives && !(idle && record.translation().is_none()) {
+    if lives && (!idle || record.must_stay()) {
         return Decision::Continue(Counter::SynOnLiveFlow);
     }
     let same_isn = syn.isn == record.host_isn();
@@ -147,7 +239,7 @@ pub fn decide(
         return Decision::Open(Opening::untouched(Reason::TcpAuth));
     }
     if idle || phase == Phase::Opening {
-        return Decision::Open(Opening::untouched(Reason::New));
+        return Decision::Open(around.plain(Reason::New));
     }
     let opening = if phase == Phase::HalfOpen {
         resent(record, syn, mode, around)
@@ -184,8 +276,8 @@ fn succeeding(
         high_water: record.high_water(),
         right_edge: record.right_edge(),
     };
-    if before.allows(syn.isn) {
-        return Opening::untouched(Reason::Safe);
+    if before.allows(syn.isn.to_wire(around.offset)) {
+        return around.plain(Reason::Safe);
     }
     if !record.control().has(Control::PEER_SEEN) && mode != Mode::Observe {
         return Opening::untouched(Reason::OneWay);
@@ -257,10 +349,11 @@ const STAMP_JUMP_SHIFT: u32 = 16;
 const KEPT: u32 = Control::PEER_SEEN | Control::PEER_AUTH | Control::PEER_SCALES | Control::SHIFT;
 
 /// The entry of an incarnation that `syn` opens with this translation, where `before` is the flow's
-/// entry so far, [`Record::EMPTY`] if there was none.
+/// entry so far, [`Record::EMPTY`] if there was none. `marks` are [`Circumstances::marks`].
 #[must_use]
 #[inline(always)]
-pub fn opened(syn: &Syn, by: Translation, reason: Reason, before: &Record, now: Tick) -> Record {
+pub fn opened(syn: &Syn, opening: &Opening, marks: u32, before: &Record, now: Tick) -> Record {
+    let (by, reason) = (opening.translation, opening.reason);
     let resent = reason == Reason::Resent;
     let mut kept = 0;
     if syn.passive || resent {
@@ -269,7 +362,9 @@ pub fn opened(syn: &Syn, by: Translation, reason: Reason, before: &Record, now: 
     if resent {
         kept |= before.control().0 & (Control::PREVIOUS | Control::STAMPED);
     }
-    let mut control = Control(kept).with(Control::HOST_SYN).with_reason(reason);
+    let mut control = Control(kept | marks)
+        .with(Control::HOST_SYN)
+        .with_reason(reason);
     if syn.passive {
         control = control.with(Control::PASSIVE);
     }

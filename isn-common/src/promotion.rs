@@ -1,16 +1,19 @@
 //! Out of the half-open flows: when a handshake is complete, the entry goes where it has a right to stay (S16, S17).
 //!
-//! With an offset it goes among the translated flows, which nothing evicts; without one, into the history. What floods
+//! With a translation of its own it goes among the translated flows, which nothing evicts; otherwise, into the history. What floods
 //! make never gets here: it takes an acknowledgment of the host's number by the peer, and in a connection that the host
 //! opens the host's own answer to that.
 
 use crate::{
-    abi::flow::{Control, Flow, Record, Word, pack, unpack},
+    abi::{
+        flow::{Control, Flow, Record, Word, pack, unpack},
+        settings::Settings,
+    },
     claim::claim,
     connection,
     counter::Counter,
     flow::{Address, Direction},
-    room::Share,
+    room::{Admission, Share},
     segment::Segment,
     world::{Insertion, Tables},
 };
@@ -44,10 +47,10 @@ pub fn promote<A: Address, W: Tables<A>>(world: &W, key: &A::Key) {
     };
     let left = if record.control().has(Control::MOVED) {
         0
-    } else if record.translation().is_none() {
-        into_history(world, key, &record)
-    } else {
+    } else if belongs_among_translated(world, key, record.control()) {
         among_translated(world, key, &record)
+    } else {
+        into_history(world, key, &record)
     };
     if left == Control::MOVED {
         world.count(Counter::Promoted, 1);
@@ -56,6 +59,26 @@ pub fn promote<A: Address, W: Tables<A>>(world: &W, key: &A::Key) {
         let (bits, seen) = unpack(life);
         flow.life.store(pack(bits | left, seen));
     }
+}
+
+/// Whether nothing may evict the entry: its translation is its own, or while there is room, it is not what a segment without an
+/// entry would have now.
+#[inline(always)]
+fn belongs_among_translated<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    control: Control,
+) -> bool {
+    if control.has(Control::OWN) {
+        return true;
+    }
+    let differs = |settings: &Settings| {
+        let keyed = &settings.keyed;
+        keyed.is_adopting(world.now()) || !control.is_of_generation(keyed.generation)
+    };
+    control.has(Control::KEYED)
+        && world.settings().is_some_and(differs)
+        && world.admission(key) == Admission::Admitted
 }
 
 /// The bit with which the old entry is left.
@@ -74,7 +97,7 @@ fn into_history<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Reco
     Control::MOVED
 }
 
-/// The same for a flow with an offset. There is room, since each offset was admitted and no more are under way than the
+/// The same for a flow with a translation of its own. There is room, since each offset was admitted and no more are under way than the
 /// table has places beyond its limit; if there is none after all, the next segment tries again.
 #[inline(always)]
 fn among_translated<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> u32 {
@@ -93,7 +116,12 @@ const ATTEMPTS: u32 = 4;
 
 /// Leaves the old entry behind. What another CPU has noted in it meanwhile, a FIN for example, is noted in the new one.
 #[inline(always)]
-fn hand_over<A: Address, W: Tables<A>>(world: &W, key: &A::Key, old: &Flow<W::Word>, life: u64) {
+pub fn hand_over<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    old: &Flow<W::Word>,
+    life: u64,
+) {
     let mut known = life | u64::from(Control::CLAIMED);
     for _ in 0..ATTEMPTS {
         let left = (known & !u64::from(Control::CLAIMED)) | u64::from(Control::MOVED);

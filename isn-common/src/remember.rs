@@ -15,20 +15,32 @@ use crate::{
     world::{Insertion, Tables},
 };
 
-/// Puts the entry of a flow of which nothing is remembered among the half-open ones, if its host has not used up its share;
-/// false if another CPU was faster. A leftover under the key makes room.
+/// What became of a flow of which nothing was remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// It is remembered now.
+    Kept,
+    /// It is not: its host has used up its share.
+    None,
+    /// Another CPU was faster.
+    Contended,
+}
+
+/// Puts the entry of a flow of which nothing is remembered among the half-open ones, if its host has not used up its share.
+/// A leftover under the key makes room.
 #[inline(always)]
-pub fn remember<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> bool {
+pub fn remember<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> Memory {
     if !world.takes_share(key, Share::HalfOpen) {
         world.count(Counter::MemoryShareExceeded, 1);
-        return true;
+        return Memory::None;
     }
     match world.insert_half_open(key, record) {
         Insertion::Done => world.count(Counter::HalfOpenInserted, 1),
-        Insertion::Exists => return give_way(world, key, record),
-        Insertion::Full => {}
+        Insertion::Exists if give_way(world, key, record) => {}
+        Insertion::Exists => return Memory::Contended,
+        Insertion::Full => return Memory::None,
     }
-    true
+    Memory::Kept
 }
 
 /// Puts an entry in the place of a leftover; false if what lies there is none.
@@ -67,8 +79,7 @@ pub fn await_answer<A: Address, W: Tables<A>>(
     peer_next: Seq,
     options: SynOptions,
 ) {
-    let service = u16::from_be_bytes(key.host().port);
-    if world.mode(key, service).is_some() && joins_endpoints::<A>(key) {
+    if world.mode(key, true).is_some() && joins_endpoints::<A>(key) {
         let record = opening::awaited(peer_next, &options, world.now());
         remember(world, key, &record);
     }

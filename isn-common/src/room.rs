@@ -63,7 +63,7 @@ impl Admission {
 pub enum Share {
     /// Flows whose handshake is not complete.
     HalfOpen = 0,
-    /// Flows with offset 0 whose handshake was completed.
+    /// Flows with nothing but what they have by themselves, whose handshake was completed.
     History = 1,
     /// Samples of guarded hosts ([`crate::sample`]).
     SamplesOfGuarded = 2,

@@ -16,79 +16,40 @@ use crate::{
         sample::Flags,
     },
     counter::Counter,
-    flow::{Address, FlowKey as _},
+    flow::Address,
+    opening::Syn,
     remember::joins_endpoints,
     room::Share,
-    settle::Settled,
-    tcp::seq::Seq,
+    tcp::seq::{Offset, Seq},
     world::Tables,
 };
 
-/// What a SYN met before it was settled. `repr(C)` and without padding, so that a BPF function can be given one by reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Before {
-    /// What the sample's flags will be; without [`Flags::WANTED`] there will be none.
-    pub flags: Flags,
-    /// End of the incarnation before, in the host's numbers; meaningful with [`Flags::MARKED`].
-    pub host_mark: Seq,
-    /// The same in the peer's numbers.
-    pub wire_mark: Seq,
-}
-
-const _: () = assert!(size_of::<Before>() == 12);
-
-impl Before {
-    /// Of a SYN that is to be no sample.
-    pub const UNWANTED: Self = Self {
-        flags: Flags(0),
-        host_mark: Seq(0),
-        wire_mark: Seq(0),
-    };
-}
-
-/// Looks at the flow of a SYN with the number `isn`, a SYN-ACK if it is `passive`, before anything is decided about it.
+/// Looks at the flow of a SYN before anything is decided about it, and notes in the SYN whether it is to become a sample.
 #[inline(always)]
-pub fn glimpse<A: Address, W: Tables<A>>(
-    world: &W,
-    key: &A::Key,
-    isn: Seq,
-    passive: bool,
-) -> Before {
+pub fn glimpse<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) {
     let sampling = world
         .settings()
         .is_some_and(|settings| settings.limits.sample_share != 0);
-    if !sampling || !joins_endpoints::<A>(key) {
-        return Before::UNWANTED;
+    if !sampling || !joins_endpoints::<A>(key) || !meet(world, key, syn) {
+        return;
     }
-    let service = if passive { key.host() } else { key.peer() };
-    let mode = world.mode(key, u16::from_be_bytes(service.port));
-    let mut flags = Flags::of_mode(mode);
-    if passive {
-        flags = flags.with(Flags::PASSIVE);
-    }
-    let share = if mode.is_some() {
-        Share::SamplesOfGuarded
-    } else {
+    let share = if syn.mode == 0 {
         Share::SamplesOfOthers
+    } else {
+        Share::SamplesOfGuarded
     };
-    let before = met(world, key, isn, flags);
-    if before.flags.has(Flags::WANTED) && !world.takes_share(key, share) {
+    if world.takes_share(key, share) {
+        mark(syn, Flags::WANTED);
+    } else {
         world.count(Counter::SamplesLimited, 1);
-        return Before::UNWANTED;
     }
-    before
 }
 
-/// What is remembered of the flow, and whether the SYN opens an incarnation, as [`crate::opening::decide`] will see it.
+/// Notes what is remembered of the flow; whether the SYN opens an incarnation, as [`crate::opening::decide`] will see it.
 #[inline(always)]
-fn met<A: Address, W: Tables<A>>(world: &W, key: &A::Key, isn: Seq, flags: Flags) -> Before {
-    let unmarked = |flags: Flags| Before {
-        flags: flags.with(Flags::WANTED),
-        ..Before::UNWANTED
-    };
+fn meet<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) -> bool {
     let Some(held) = world.find(key) else {
-        return unmarked(flags);
+        return true;
     };
     let record = held.flow.record();
     let control = record.control();
@@ -96,41 +57,44 @@ fn met<A: Address, W: Tables<A>>(world: &W, key: &A::Key, isn: Seq, flags: Flags
         .settings()
         .is_none_or(|settings| world.now().since(record.last_seen()) >= settings.history);
     let opens = match control.phase() {
-        Phase::Established | Phase::Closing => idle && record.translation().is_none(),
-        Phase::HalfOpen => idle || isn != record.host_isn(),
+        Phase::Established | Phase::Closing => idle && !record.must_stay(),
+        Phase::HalfOpen => idle || syn.isn != record.host_isn(),
         Phase::Opening | Phase::Closed => true,
     };
-    if !opens {
-        return Before::UNWANTED;
+    if opens && !idle {
+        mark(syn, Flags::REMEMBERED);
+        if control.phase() == Phase::Closed && control.has(Control::ANSWERED) {
+            mark(syn, Flags::MARKED);
+            syn.wire_mark = record.high_water();
+            syn.host_mark = record.high_water().to_host(record.offset());
+        }
     }
-    if idle {
-        return unmarked(flags);
-    }
-    let flags = flags.with(Flags::REMEMBERED);
-    if control.phase() != Phase::Closed || !control.has(Control::ANSWERED) {
-        return unmarked(flags);
-    }
-    Before {
-        flags: flags.with(Flags::WANTED | Flags::MARKED),
-        host_mark: record.high_water().to_host(record.offset()),
-        wire_mark: record.high_water(),
-    }
+    opens
 }
 
-/// Tells the sample of a SYN with the number `isn`, now that it is settled.
+/// The flags that a SYN can be marked with lie in its octet.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "asserted below")]
+const fn mark(syn: &mut Syn, flag: u32) {
+    syn.sample |= flag as u8;
+}
+
+const _: () = assert!((Flags::WANTED | Flags::REMEMBERED | Flags::MARKED) <= u8::MAX as u32);
+
+/// Tells the sample of a SYN with the number `isn`, now that it is settled and leaves with this offset. One that does not leave
+/// is not marked any more.
 #[inline(always)]
 pub fn take<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     isn: Seq,
-    settled: Settled,
-    before: &Before,
+    offset: Offset,
+    syn: &Syn,
 ) {
-    if !before.flags.has(Flags::WANTED) || matches!(settled, Settled::Drop(_)) {
+    if !Flags(syn.sample.into()).has(Flags::WANTED) {
         return;
     }
-    let wire = isn.to_wire(settled.translation().sequence);
-    let counter = if world.tell(key, isn, wire, before) {
+    let counter = if world.tell(key, isn, isn.to_wire(offset), syn) {
         Counter::SamplesTaken
     } else {
         Counter::SamplesLost

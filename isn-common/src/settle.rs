@@ -15,9 +15,11 @@ use crate::{
     counter::Counter,
     expiry::Place,
     flow::{Address, FlowKey},
+    keyed::Generation,
     opening::{self, Circumstances, Decision, Opening, Stamp, Syn},
-    remember::{joins_endpoints, remember},
+    remember::{Memory, joins_endpoints, remember},
     room::Admission,
+    tcp::seq::Offset,
     tick::Tick,
     translate::Translation,
     verdict::{DropReason, PassReason},
@@ -85,16 +87,33 @@ impl Settled {
 
 /// Settles on the translation of a SYN of the host: finds or makes the flow's entry and decides. Two CPUs
 /// with two copies of a SYN come to the same: one inserts or claims, the other finds what that one
-/// has settled. The SYN may be anything afterwards: the BPF program's stack has no room for a copy.
+/// has settled. The SYN's numbers may be anything afterwards: the BPF program's stack has no room for a copy.
 #[inline(always)]
 pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) -> Settled {
+    world.treat(key, syn);
+    world.glimpse(key, syn);
     // Once more after another CPU has come in between.
     for _ in 0..2 {
         if let Some(settled) = world.attempt(key, syn) {
+            if matches!(settled, Settled::Drop(_)) {
+                syn.sample = 0;
+            }
             return settled;
         }
     }
+    syn.sample = 0;
     Settled::Drop(DropReason::Contended)
+}
+
+/// Tells a SYN how its flow is treated.
+#[inline(always)]
+pub fn treat<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) {
+    let mode = world.mode(key, syn.passive);
+    let offset = match mode {
+        Some(Mode::Keyed) => world.keyed_offset(key, Generation::Current),
+        _ => Offset(0),
+    };
+    *syn = syn.treated(mode, offset);
 }
 
 /// One attempt; `None` if another CPU came in between.
@@ -103,19 +122,14 @@ pub fn attempt<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> 
     let Some(settings) = world.settings() else {
         return Some(Settled::Pass(PassReason::NotGuarded));
     };
-    // The service port: the one that the connection is opened to.
-    let service = if syn.passive {
-        key.host().port
-    } else {
-        key.peer().port
-    };
     let around = Circumstances {
-        mode: world.mode(key, u16::from_be_bytes(service)),
+        mode: syn.mode(),
+        offset: syn.offset,
         settings,
         now: world.now(),
     };
     let Some(held) = world.find(key) else {
-        return first(world, key, syn, around.mode);
+        return first(world, key, syn, &around);
     };
     decide(world, key, &held, syn, &around)
 }
@@ -161,26 +175,36 @@ fn first<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     syn: &Syn,
-    mode: Option<Mode>,
+    around: &Circumstances<'_>,
 ) -> Option<Settled> {
-    if mode.is_none() {
+    if around.mode.is_none() {
         return Some(Settled::Pass(PassReason::NotGuarded));
     }
     if !joins_endpoints::<A>(key) {
         return Some(Settled::Pass(PassReason::OddAddress));
     }
-    let reason = if syn.options.authenticated {
-        Reason::TcpAuth
-    } else {
-        Reason::New
-    };
-    let record = opening::opened(syn, Translation::NONE, reason, &Record::EMPTY, world.now());
-    if !remember(world, key, &record) {
-        return None;
+    let mut opening = around.first(syn);
+    let own = around.is_own(&opening);
+    let marks = around.marks(own);
+    let record = opening::opened(syn, &opening, marks, &Record::EMPTY, world.now());
+    match remember(world, key, &record) {
+        Memory::Contended => return None,
+        // What is its own must be remembered, or the flow has only what it has by itself.
+        Memory::None if own => opening = around.without_room(&opening),
+        Memory::Kept | Memory::None => {}
     }
-    world.count(Counter::SynSeen, 1);
-    world.count(reason.counter(), 1);
-    Some(Settled::Known(Translation::NONE))
+    count_opening::<A, W>(world, around, &opening);
+    Some(settled(opening.translation))
+}
+
+/// What a SYN that opens an incarnation with this translation has settled on.
+#[inline(always)]
+const fn settled(by: Translation) -> Settled {
+    if by.is_none() {
+        Settled::Known(by)
+    } else {
+        Settled::Rewritten(by)
+    }
 }
 
 /// Carries out a decision on a flow that this CPU has claimed, and ends the claim. `None`, and the
@@ -206,14 +230,16 @@ fn apply<A: Address, W: Tables<A>>(
         }
         Decision::Open(opening) => opening,
     };
-    // Who has a place among the translated flows, or an offset that was admitted, needs no more room.
-    let needs_room = !opening.translation.is_none()
+    let mut own = around.is_own(&opening);
+    // Who has a place among the translated flows, or was admitted there, needs no more room.
+    let needs_room = own
         && held.place != Place::Translated
-        && (held.place == Place::History || record.translation().is_none());
+        && (held.place == Place::History || !record.control().has(Control::OWN));
     if needs_room {
         let admission = world.admission(key);
         if admission != Admission::Admitted {
-            opening = opening.without_room();
+            opening = around.without_room(&opening);
+            own = false;
             if admission == Admission::Share {
                 world.count(Counter::ShareExceeded, 1);
             }
@@ -225,12 +251,13 @@ fn apply<A: Address, W: Tables<A>>(
         }
     }
     let by = opening.translation;
-    let mut opened = opening::opened(syn, by, opening.reason, record, world.now());
+    let marks = around.marks(own);
+    let mut opened = opening::opened(syn, &opening, marks, record, world.now());
     if let Some(previous) = succeeded(record, &opening, world.now()) {
         world.set_previous(key, &previous);
         opened.life |= u64::from(Control::PREVIOUS);
     }
-    if held.place == Place::History && !by.is_none() {
+    if held.place == Place::History && own {
         move_out(world, key, &opened)?;
         // What is left tells of the incarnation before, for as long as this one may need it.
         let (bits, _) = unpack(record.life);
@@ -239,11 +266,7 @@ fn apply<A: Address, W: Tables<A>>(
         publish(flow, &opened);
     }
     count_opening::<A, W>(world, around, &opening);
-    Some(if by.is_none() {
-        Settled::Known(by)
-    } else {
-        Settled::Rewritten(by)
-    })
+    Some(settled(by))
 }
 
 /// Puts the entry of a flow that was in the history among the half-open ones. `None` if another CPU was faster.
@@ -335,7 +358,6 @@ pub fn unpredictable<A: Address, W: Tables<A>>(world: &W, key: &A::Key, marks: [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tcp::seq::Offset;
 
     #[test]
     fn a_settlement_survives_the_way_through_a_number_and_a_translation() {

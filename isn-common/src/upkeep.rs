@@ -6,12 +6,15 @@
 
 use crate::{
     abi::{
-        flow::{Control, Record, Word, unpack},
+        flow::{Control, Phase, Record, Word, unpack},
         maps::{SWEPT_HALF_OPEN, SWEPT_HISTORY, SWEPT_TRANSLATED},
     },
-    claim::claim,
+    claim::{PATIENCE, claim},
     expiry::{self, Place},
     flow::Address,
+    promotion,
+    room::Admission,
+    tick::Tick,
     world::{Insertion, Tables},
 };
 
@@ -23,6 +26,8 @@ pub enum Task {
     Expire = 1,
     /// Keys follow, each with a record: put them in where nothing is known.
     Restore = 2,
+    /// Keys follow: see to it that nothing evicts them, since their translation will be none that could be computed again.
+    Pin = 3,
 }
 
 /// The first octets of a request: as many as an Ethernet header has, since the kernel makes a packet of it.
@@ -58,6 +63,7 @@ impl Header {
         let task = match octets[0] {
             1 => Task::Expire,
             2 => Task::Restore,
+            3 => Task::Pin,
             _ => return None,
         };
         let Some(place) = Place::from_number(octets[1]) else {
@@ -109,6 +115,60 @@ pub fn expire<A: Address, W: Tables<A>>(world: &W, key: &A::Key, place: Place) -
     removed
 }
 
+/// After this silence a closed connection has no late segments: the maximum segment lifetime (RFC 9293 section 3.4.2).
+const LATE: u32 = Tick::in_seconds(120);
+
+/// Whether somebody may still speak on a flow, so that its translation is needed.
+#[must_use]
+#[inline(always)]
+pub const fn may_speak(record: &Record, now: Tick) -> bool {
+    let control = record.control();
+    !control.has(Control::MOVED)
+        && (!matches!(control.phase(), Phase::Closed) || now.since(record.last_seen()) < LATE)
+}
+
+/// Sees to it that nothing evicts a flow of the history: it goes among the translated ones if they have room. One whose
+/// handshake is not complete will go there. Whether it was done.
+#[inline(always)]
+pub fn pin<A: Address, W: Tables<A>>(world: &W, key: &A::Key, place: Place) -> bool {
+    let Some(flow) = world.entry(key, place) else {
+        return false;
+    };
+    let Some(life) = claim(&*flow, PATIENCE) else {
+        return false;
+    };
+    let owned = life | u64::from(Control::OWN);
+    let record = Record {
+        life: owned,
+        ..flow.record()
+    };
+    let pinned = may_speak(&record, world.now())
+        && (place != Place::History || move_among_translated(world, key, &record));
+    if !pinned {
+        flow.life.store(life);
+    } else if place == Place::History {
+        promotion::hand_over(world, key, &*flow, life);
+        world.remove(key, Place::History);
+    } else {
+        flow.life.store(owned);
+    }
+    pinned
+}
+
+#[inline(always)]
+fn move_among_translated<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    record: &Record,
+) -> bool {
+    let done = world.admission(key) == Admission::Admitted
+        && world.insert_translated(key, record) == Insertion::Done;
+    if done {
+        world.account(key, true);
+    }
+    done
+}
+
 /// Puts a flow into a table unless something is known of it already; whether it is there now. A claim or a mark in the
 /// record, left by a CPU that was busy when it was read, does not count.
 #[inline(always)]
@@ -144,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_way_through_octets() {
-        for task in [Task::Expire, Task::Restore] {
+        for task in [Task::Expire, Task::Restore, Task::Pin] {
             for place in Place::ALL {
                 for is_v6 in [false, true] {
                     let header = Header { task, place, is_v6 };
@@ -153,7 +213,7 @@ mod tests {
                 }
             }
         }
-        for octets in [[0, 0, 0, 0], [3, 0, 0, 0], [1, 3, 0, 0], [1, 0, 2, 0]] {
+        for octets in [[0, 0, 0, 0], [4, 0, 0, 0], [1, 3, 0, 0], [1, 0, 2, 0]] {
             assert_eq!(Header::from_octets(octets), None);
         }
     }

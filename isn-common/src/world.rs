@@ -13,14 +13,18 @@ use crate::{
     counter::Counter,
     expiry::Place,
     flow::{Address, FlowKey as _},
+    keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
-    promotion, remember,
+    promotion, recompute, remember,
     room::{Admission, Share},
-    sample::{self, Before},
+    sample,
     settle::{self, Settled},
     storm::Cell,
-    tcp::{options::SynOptions, seq::Seq},
+    tcp::{
+        options::SynOptions,
+        seq::{Offset, Seq},
+    },
     tick::Tick,
     translate::Translation,
 };
@@ -152,10 +156,28 @@ pub trait Tables<A: Address>: World + Sized {
     /// The policy of the longest guarded prefix that covers `host`.
     fn policy(&self, host: A) -> Option<&Policy>;
 
-    /// How SYNs of the flow's host are treated in a connection to `service` (a port, host order);
-    /// `None` if it is not guarded there. A world may do this in a function of its own.
-    fn mode(&self, key: &A::Key, service: u16) -> Option<Mode> {
-        self.policy(key.host().address)?.mode_for(service)
+    /// How SYNs of the flow's host are treated; `None` if it is not guarded. The service port is the one that the connection
+    /// is opened to: the host's own where it is `passive`. A world may do this in a function of its own.
+    fn mode(&self, key: &A::Key, passive: bool) -> Option<Mode> {
+        let port = u16::from_be_bytes;
+        let (host, peer) = (port(key.host().port), port(key.peer().port));
+        let (service, other) = if passive { (host, peer) } else { (peer, host) };
+        self.policy(key.host().address)?.mode_of(service, other)
+    }
+
+    /// [`keyed::offset_of`]. A world may do this in a function of its own.
+    fn keyed_offset(&self, key: &A::Key, generation: Generation) -> Offset {
+        keyed::offset_of(self, key, generation)
+    }
+
+    /// [`recompute::offset`]. A world may do this in a function of its own.
+    fn recomputed(&self, key: &A::Key) -> Option<Offset> {
+        recompute::offset(self, key)
+    }
+
+    /// [`recompute::remember`]. A world may do this in a function of its own.
+    fn remember_segment(&self, key: &A::Key, segment: &Numbers, offset: Offset) {
+        recompute::remember(self, key, segment, offset);
     }
 
     /// Hears of a SYN that leaves with other numbers than the host's, once an opening.
@@ -164,13 +186,23 @@ pub trait Tables<A: Address>: World + Sized {
     }
 
     /// [`sample::glimpse`]. A world may do this in a function of its own.
-    fn glimpse(&self, key: &A::Key, isn: Seq, passive: bool) -> Before {
-        sample::glimpse(self, key, isn, passive)
+    fn glimpse(&self, key: &A::Key, syn: &mut Syn) {
+        sample::glimpse(self, key, syn);
     }
 
-    /// Hears a sample: the number that the host chose, the one with which its SYN leaves, and what it met. False if there is
-    /// no room for it.
-    fn tell(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq, before: &Before) -> bool;
+    /// [`sample::take`]. A world may do this in a function of its own.
+    fn sample(&self, key: &A::Key, isn: Seq, offset: Offset, syn: &Syn) {
+        sample::take(self, key, isn, offset, syn);
+    }
+
+    /// Hears a sample: the number that the host chose, the one with which its SYN leaves, and the SYN, whose own numbers may be
+    /// anything. False if there is no room for it.
+    fn tell(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool;
+
+    /// [`settle::treat`]. A world may do this in a function of its own.
+    fn treat(&self, key: &A::Key, syn: &mut Syn) {
+        settle::treat(self, key, syn);
+    }
 
     /// [`settle::attempt`]. A world may do this in a function of its own, and change the SYN if the attempt comes to an end.
     fn attempt(&self, key: &A::Key, syn: &mut Syn) -> Option<Settled> {

@@ -47,7 +47,12 @@ const fn syn(isn: u32) -> Syn {
             authenticated: false,
         },
         passive: false,
-        padding: [false; 3],
+        offset: Offset(0),
+        mode: 0,
+        sample: 0,
+        padding: false,
+        host_mark: Seq(0),
+        wire_mark: Seq(0),
     }
 }
 
@@ -55,6 +60,7 @@ const SETTINGS: Settings = Settings::new(HISTORY, OnFull::Pass, 0, Key([0, 0]));
 
 const fn around(mode: Mode) -> Circumstances<'static> {
     Circumstances {
+        offset: Offset(0),
         mode: Some(mode),
         settings: &SETTINGS,
         now: NOW,
@@ -89,6 +95,14 @@ const fn untouched(reason: Reason) -> Decision {
 /// `wire` as seen by the peer for host ISN `isn`.
 const fn rewritten(wire: u32, isn: u32, reason: Reason) -> Decision {
     opens(wire.wrapping_sub(isn), reason)
+}
+
+fn opening(translation: Translation, reason: Reason) -> Opening {
+    Opening {
+        translation,
+        reason,
+        stamp: Stamp::Safe,
+    }
 }
 
 #[test]
@@ -232,6 +246,7 @@ fn s20_while_draining_no_offset_is_made() {
     let mut settings = SETTINGS;
     settings.draining = 1;
     let draining = Circumstances {
+        offset: Offset(0),
         settings: &settings,
         ..MONOTONIC
     };
@@ -250,6 +265,7 @@ fn s20_while_draining_no_offset_is_made() {
 #[test]
 fn a_host_that_is_not_guarded_any_more_keeps_only_what_lives() {
     let exempt = Circumstances {
+        offset: Offset(0),
         mode: None,
         ..MONOTONIC
     };
@@ -288,7 +304,7 @@ fn an_opened_flow_starts_behind_its_syn_and_knows_the_peers_scale_if_it_answers(
         options,
         ..syn(u32::MAX)
     };
-    let record = opened(&answer, by(1), Reason::New, &before, NOW);
+    let record = opened(&answer, &opening(by(1), Reason::New), 0, &before, NOW);
     assert_eq!(record.wire_isn(), Seq(0));
     assert_eq!(record.high_water(), Seq(1));
     assert_eq!(record.right_edge(), Seq(1));
@@ -297,6 +313,6 @@ fn an_opened_flow_starts_behind_its_syn_and_knows_the_peers_scale_if_it_answers(
     assert_eq!(record.control().phase().name(), "half-open");
     assert_eq!(record.control().reason(), Some(Reason::New));
 
-    let unscaled = opened(&syn(5), by(0), Reason::Safe, &before, NOW);
+    let unscaled = opened(&syn(5), &opening(by(0), Reason::Safe), 0, &before, NOW);
     assert_eq!(unscaled.control().peer_shift(), 0, "a SYN starts over");
 }

@@ -12,10 +12,12 @@ use isn_common::{
     flow::{Address, FlowKey as _, Key4, Key6},
     host::Memory,
     opening::Syn,
-    sample,
     settle::{self, Settled},
     siphash::Key,
-    tcp::{options::SynOptions, seq::Seq},
+    tcp::{
+        options::SynOptions,
+        seq::{Offset, Seq},
+    },
     tick::Tick,
     world::Tables,
 };
@@ -59,16 +61,20 @@ where
     Memory: Tables<A>,
 {
     let isn = Seq(isn);
-    let before = memory.glimpse(key, isn, passive);
     let mut syn = Syn {
         isn,
         length: 1,
         options: SynOptions::default(),
+        offset: Offset(0),
         passive,
-        padding: [false; 3],
+        mode: 0,
+        sample: 0,
+        padding: false,
+        host_mark: Seq(0),
+        wire_mark: Seq(0),
     };
     let settled = settle::settle(memory, key, &mut syn);
-    sample::take::<A, _>(memory, key, isn, settled, &before);
+    memory.sample(key, isn, settled.translation().sequence, &syn);
     settled
 }
 

@@ -46,12 +46,18 @@ fn syn(isn: u32, stamp: Option<u32>) -> Syn {
             ..SynOptions::default()
         },
         passive: false,
-        padding: [false; 3],
+        offset: Offset(0),
+        mode: 0,
+        sample: 0,
+        padding: false,
+        host_mark: Seq(0),
+        wire_mark: Seq(0),
     }
 }
 
 fn around(mode: Mode) -> Circumstances<'static> {
     Circumstances {
+        offset: Offset(0),
         mode: Some(mode),
         settings: &SETTINGS,
         now: NOW,
@@ -69,6 +75,14 @@ fn decided(record: &Record, syn: &Syn, random: u64) -> Opening {
 /// What the peer sees as TSval of `stamp`.
 fn wire(stamp: u32, opening: &Opening) -> u32 {
     stamp.wrapping_add(opening.translation.timestamp.0)
+}
+
+fn opening(translation: Translation, reason: Reason) -> Opening {
+    Opening {
+        translation,
+        reason,
+        stamp: Stamp::Safe,
+    }
 }
 
 #[test]
@@ -137,6 +151,7 @@ fn what_may_not_be_repaired_is_told() {
     let mut settings = SETTINGS;
     settings.draining = 1;
     let draining = Circumstances {
+        offset: Offset(0),
         settings: &settings,
         ..around(Mode::Monotonic)
     };
@@ -168,10 +183,22 @@ fn an_opened_flow_remembers_what_the_peer_saw() {
         sequence: Offset(0),
         timestamp: Offset(u32::MAX),
     };
-    let record = opened(&syn(9, Some(0)), by, Reason::Safe, &flow(CLOSED, 0), NOW);
+    let record = opened(
+        &syn(9, Some(0)),
+        &opening(by, Reason::Safe),
+        0,
+        &flow(CLOSED, 0),
+        NOW,
+    );
     assert_eq!(record.timestamp_offset(), Offset(u32::MAX));
     assert_eq!(record.latest_stamp(), Seq(u32::MAX));
     assert!(record.control().has(Control::STAMPED));
-    let without = opened(&syn(9, None), by, Reason::Safe, &flow(CLOSED, 0), NOW);
+    let without = opened(
+        &syn(9, None),
+        &opening(by, Reason::Safe),
+        0,
+        &flow(CLOSED, 0),
+        NOW,
+    );
     assert!(!without.control().has(Control::STAMPED));
 }

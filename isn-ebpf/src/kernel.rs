@@ -10,20 +10,21 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use isn_common::{
     abi::{
-        flow::{Flow, Previous, Record, Word as _},
+        flow::{Flow, Previous, Record, Word as _, pack, unpack},
         maps::{LOAD_V4, LOAD_V6},
         policy::{Mode, Policy},
-        sample::Sample,
+        sample::{Flags, Sample},
         settings::Settings,
     },
     counter::Counter,
     expiry::Place,
     flow::{Address as _, Key4, Key6},
+    keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
-    promotion, remember,
+    promotion, recompute, remember,
     room::{Admission, Share},
-    sample::{self, Before},
+    sample,
     settle::{self, Settled},
     storm::Cell,
     tcp::{
@@ -151,8 +152,8 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
-     $settle:ident, $mode:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
-     $log_rewrite:ident, $glimpse:ident, $tell:ident, $printable:expr) => {
+     $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
+     $log_rewrite:ident, $glimpse:ident, $sample:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
@@ -255,8 +256,30 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn mode(&self, key: &$key, service: u16) -> Option<Mode> {
-                Mode::from_number($mode(key, service.into()) as u16)
+            fn mode(&self, key: &$key, passive: bool) -> Option<Mode> {
+                Mode::from_number($mode(key, passive.into()) as u16)
+            }
+
+            #[inline(always)]
+            fn keyed_offset(&self, key: &$key, generation: Generation) -> Offset {
+                Offset($keyed_offset(key, generation as u32))
+            }
+
+            #[inline(always)]
+            fn recomputed(&self, key: &$key) -> Option<Offset> {
+                let (offset, is_keyed) = unpack($recomputed(key));
+                (is_keyed != 0).then_some(Offset(offset))
+            }
+
+            #[inline(always)]
+            fn remember_segment(&self, key: &$key, segment: &Numbers, offset: Offset) {
+                let [numbers, length] = segment.to_words();
+                $remember_segment(key, numbers, length, offset.0);
+            }
+
+            #[inline(always)]
+            fn treat(&self, key: &$key, syn: &mut Syn) {
+                $treat(key, &raw mut *syn);
             }
 
             #[inline(always)]
@@ -288,21 +311,51 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn glimpse(&self, key: &$key, isn: Seq, passive: bool) -> Before {
-                let mut before = Before::UNWANTED;
-                $glimpse(key, isn.0, passive.into(), &raw mut before);
-                before
+            fn glimpse(&self, key: &$key, syn: &mut Syn) {
+                $glimpse(key, &raw mut *syn);
             }
 
             #[inline(always)]
-            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, before: &Before) -> bool {
-                $tell(key, host_isn.0, wire_isn.0, &raw const *before) != 0
+            fn sample(&self, key: &$key, isn: Seq, offset: Offset, syn: &Syn) {
+                $sample(key, isn.0, offset.0, &raw const *syn);
+            }
+
+            #[inline(always)]
+            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool {
+                let sample = Sample {
+                    // A clock of its own: the coarse one moves every few milliseconds, a host's own many times in between.
+                    // SAFETY: the helper has no preconditions.
+                    at: unsafe { bpf_ktime_get_ns() },
+                    host: key.host.mapped(),
+                    peer: key.peer.mapped(),
+                    host_port: key.host_port,
+                    peer_port: key.peer_port,
+                    vlan: key.vlan,
+                    host_isn: host_isn.0,
+                    wire_isn: wire_isn.0,
+                    host_mark: syn.host_mark.0,
+                    wire_mark: syn.wire_mark.0,
+                    flags: Flags::of_syn(syn),
+                    padding: 0,
+                };
+                SAMPLES.output::<Sample>(&sample, 0).is_ok()
             }
 
             #[inline(always)]
             fn await_answer(&self, key: &$key, peer_next: Seq, options: SynOptions) {
                 $await_answer(key, peer_next.0, options.to_bits());
             }
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $treat(key: *const $key, syn: *mut Syn) -> u32 {
+            // SAFETY: the verifier lets only pointers through to whole, initialized values.
+            if let (Some(key), Some(syn)) = unsafe { (key.as_ref(), syn.as_mut()) } {
+                settle::treat::<$address, _>(&Kernel, key, syn);
+            }
+            0
         }
 
         /// A function of its own for the verifier, which wants to see the pointers checked. The SYN comes
@@ -373,11 +426,62 @@ macro_rules! tables {
         /// A function of its own for the stack.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $mode(key: *const $key, service: u32) -> u32 {
+        extern "C" fn $mode(key: *const $key, passive: u32) -> u32 {
+            let port = u16::from_be_bytes;
             // SAFETY: as above.
-            let mode = unsafe { key.as_ref() }
-                .and_then(|key| Kernel.policy(key.host)?.mode_for(service as u16));
+            let mode = unsafe { key.as_ref() }.and_then(|key| {
+                let (host, peer) = (port(key.host_port), port(key.peer_port));
+                let (service, other) = if passive == 0 {
+                    (peer, host)
+                } else {
+                    (host, peer)
+                };
+                Kernel.policy(key.host)?.mode_of(service, other)
+            });
             mode.map_or(0, |mode| mode.to_number().into())
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $keyed_offset(key: *const $key, generation: u32) -> u32 {
+            let generation = if generation == Generation::Before as u32 {
+                Generation::Before
+            } else {
+                Generation::Current
+            };
+            // SAFETY: as above.
+            unsafe { key.as_ref() }.map_or(0, |key| {
+                keyed::offset_of::<$address, _>(&Kernel, key, generation).0
+            })
+        }
+
+        /// A function of its own for the stack. The offset, and in the upper half whether there is one.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $recomputed(key: *const $key) -> u64 {
+            // SAFETY: as above.
+            unsafe { key.as_ref() }
+                .and_then(|key| recompute::offset::<$address, _>(&Kernel, key))
+                .map_or(0, |offset| pack(offset.0, 1))
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $remember_segment(
+            key: *const $key,
+            numbers: u64,
+            length: u64,
+            offset: u32,
+        ) -> u32 {
+            let place = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            if let Some(key) = unsafe { copied(key, place) } {
+                let segment = Numbers::from_words([numbers, length]);
+                recompute::remember::<$address, _>(&Kernel, key, &segment, Offset(offset));
+            }
+            0
         }
 
         /// A function of its own for the stack.
@@ -451,16 +555,11 @@ macro_rules! tables {
         /// A function of its own for the stack.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $glimpse(
-            key: *const $key,
-            isn: u32,
-            passive: u32,
-            before: *mut Before,
-        ) -> u32 {
+        extern "C" fn $glimpse(key: *const $key, syn: *mut Syn) -> u32 {
             let place = &mut MaybeUninit::uninit();
             // SAFETY: as above.
-            if let (Some(key), Some(before)) = unsafe { (copied(key, place), before.as_mut()) } {
-                *before = sample::glimpse::<$address, _>(&Kernel, key, Seq(isn), passive != 0);
+            if let (Some(key), Some(syn)) = unsafe { (copied(key, place), syn.as_mut()) } {
+                sample::glimpse::<$address, _>(&Kernel, key, syn);
             }
             0
         }
@@ -468,33 +567,12 @@ macro_rules! tables {
         /// A function of its own for the stack.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $tell(
-            key: *const $key,
-            host_isn: u32,
-            wire_isn: u32,
-            before: *const Before,
-        ) -> u32 {
+        extern "C" fn $sample(key: *const $key, isn: u32, offset: u32, syn: *const Syn) -> u32 {
             // SAFETY: as above.
-            let (Some(key), Some(before)) = (unsafe { (key.as_ref(), before.as_ref()) }) else {
-                return 0;
-            };
-            let sample = Sample {
-                // A clock of its own: the coarse one moves every few milliseconds, a host's own many times in between.
-                // SAFETY: the helper has no preconditions.
-                at: unsafe { bpf_ktime_get_ns() },
-                host: key.host.mapped(),
-                peer: key.peer.mapped(),
-                host_port: key.host_port,
-                peer_port: key.peer_port,
-                vlan: key.vlan,
-                host_isn,
-                wire_isn,
-                host_mark: before.host_mark.0,
-                wire_mark: before.wire_mark.0,
-                flags: before.flags,
-                padding: 0,
-            };
-            SAMPLES.output::<Sample>(&sample, 0).is_ok().into()
+            if let (Some(key), Some(syn)) = unsafe { (key.as_ref(), syn.as_ref()) } {
+                sample::take::<$address, _>(&Kernel, key, Seq(isn), Offset(offset), syn);
+            }
+            0
         }
 
         /// A function of its own for the verifier.
@@ -526,15 +604,19 @@ tables!(
     promote_v4,
     admission_v4,
     takes_share_v4,
+    treat_v4,
     settle_v4,
     mode_v4,
+    keyed_offset_v4,
+    recomputed_v4,
+    remember_segment_v4,
     unpredictable_v4,
     set_previous_v4,
     late_translation_v4,
     await_answer_v4,
     log_rewrite_v4,
     glimpse_v4,
-    tell_v4,
+    sample_v4,
     u32::from_be_bytes
 );
 tables!(
@@ -551,14 +633,18 @@ tables!(
     promote_v6,
     admission_v6,
     takes_share_v6,
+    treat_v6,
     settle_v6,
     mode_v6,
+    keyed_offset_v6,
+    recomputed_v6,
+    remember_segment_v6,
     unpredictable_v6,
     set_previous_v6,
     late_translation_v6,
     await_answer_v6,
     log_rewrite_v6,
     glimpse_v6,
-    tell_v6,
+    sample_v6,
     core::convert::identity
 );

@@ -33,6 +33,8 @@ pub fn isn_upkeep(ctx: TcContext) -> i32 {
         (Task::Expire, true) => expire_v6(skb, place as u32),
         (Task::Restore, false) => restore_v4(skb, place as u32),
         (Task::Restore, true) => restore_v6(skb, place as u32),
+        (Task::Pin, false) => pin_v4(skb, place as u32),
+        (Task::Pin, true) => pin_v6(skb, place as u32),
     };
     if task == Task::Expire
         && let Some(swept) = SWEPT.get(upkeep::swept(place))
@@ -59,7 +61,7 @@ fn load<T: Copy>(skb: *mut __sk_buff, at: usize) -> Option<T> {
 }
 
 macro_rules! tasks {
-    ($address:ty, $key:ty, $expire:ident, $expire_one:ident, $restore:ident, $restore_one:ident) => {
+    ($address:ty, $key:ty, $expire:ident, $expire_one:ident, $pin:ident, $pin_one:ident, $restore:ident, $restore_one:ident) => {
         fn $expire(skb: *mut __sk_buff, place: u32) -> u32 {
             let mut done = 0u32;
             for nth in 0..Header::MOST_FLOWS {
@@ -67,6 +69,17 @@ macro_rules! tasks {
                     break;
                 };
                 done += $expire_one(&raw const key, place);
+            }
+            done
+        }
+
+        fn $pin(skb: *mut __sk_buff, place: u32) -> u32 {
+            let mut done = 0u32;
+            for nth in 0..Header::MOST_FLOWS {
+                let Some(key) = load::<$key>(skb, Header::LENGTH + nth * size_of::<$key>()) else {
+                    break;
+                };
+                done += $pin_one(&raw const key, place);
             }
             done
         }
@@ -103,6 +116,19 @@ macro_rules! tasks {
         /// The same.
         #[unsafe(no_mangle)]
         #[inline(never)]
+        extern "C" fn $pin_one(key: *const $key, place: u32) -> u32 {
+            let copy = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            let key = unsafe { copied(key, copy) };
+            let (Some(key), Some(place)) = (key, Place::from_number(place as u8)) else {
+                return 0;
+            };
+            upkeep::pin::<$address, _>(&Kernel, key, place).into()
+        }
+
+        /// The same.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
         extern "C" fn $restore_one(key: *const $key, record: *const Record, place: u32) -> u32 {
             let (copy, own) = (&mut MaybeUninit::uninit(), &mut MaybeUninit::uninit());
             // SAFETY: as above.
@@ -124,6 +150,8 @@ tasks!(
     Key4,
     expire_v4,
     expire_one_v4,
+    pin_v4,
+    pin_one_v4,
     restore_v4,
     restore_one_v4
 );
@@ -132,6 +160,8 @@ tasks!(
     Key6,
     expire_v6,
     expire_one_v6,
+    pin_v6,
+    pin_one_v6,
     restore_v6,
     restore_one_v6
 );

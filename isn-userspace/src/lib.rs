@@ -10,6 +10,7 @@ pub mod dataplane;
 pub mod failure;
 pub mod grading;
 pub mod hosts;
+pub mod key;
 pub mod plot;
 pub mod report;
 pub mod settings;

@@ -29,6 +29,7 @@ pub mod holdings;
 pub mod hooks;
 pub mod interrupted;
 pub mod kernel_log;
+pub mod keys;
 pub mod load;
 pub mod model;
 pub mod namespace;

@@ -18,6 +18,7 @@ mod line;
 pub mod neighbour;
 pub mod one_arm;
 pub mod router;
+pub mod spare;
 
 /// The host's interface.
 pub const HOST_IF: &str = "host0";

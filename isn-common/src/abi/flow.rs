@@ -176,6 +176,13 @@ impl Record {
         Control(unpack(self.life).0)
     }
 
+    /// Whether the entry, once its handshake is complete, must be there for as long as the flow may live: it is translated,
+    /// or it is its own that it is not.
+    #[must_use]
+    pub const fn must_stay(&self) -> bool {
+        !self.translation().is_none() || self.control().has(Control::OWN)
+    }
+
     /// When the last packet was seen, either way.
     #[must_use]
     pub const fn last_seen(&self) -> Tick {

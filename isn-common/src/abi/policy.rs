@@ -90,7 +90,7 @@ impl Rule {
         Mode::from_number(self.mode)
     }
 
-    const fn covers(&self, port: u16) -> bool {
+    const fn covers(self, port: u16) -> bool {
         port >= self.first_port && port <= self.last_port
     }
 }

@@ -3,6 +3,7 @@
 //! The same octets go from `isnguard run` to whoever asks it, on the same machine: byte order is the machine's.
 
 use super::policy::Mode;
+use crate::opening::Syn;
 
 /// A number that a host chose, and what it became. Addresses and ports in network order, IPv4 mapped into IPv6 (RFC 4291
 /// section 2.5.5.2).
@@ -60,6 +61,13 @@ impl Flags {
             None => Self(0),
             Some(mode) => Self(mode.to_number() as u32 & Self::MODE),
         }
+    }
+
+    /// Of a SYN as it is treated, with what was found of its flow.
+    #[must_use]
+    pub const fn of_syn(syn: &Syn) -> Self {
+        let passive = if syn.passive { Self::PASSIVE } else { 0 };
+        Self::of_mode(syn.mode()).with(passive | syn.sample as u32)
     }
 
     /// The mode; `None` if the host was not guarded.

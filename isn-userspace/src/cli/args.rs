@@ -1,5 +1,7 @@
 //! PLACEMENT and OPTIONS: what `attach` and `run` are told.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::Common;
@@ -10,7 +12,7 @@ use crate::{
 
 const LONGEST_HISTORY: i64 = 7 * 24 * 3_600;
 /// A year: the data plane's clock tells apart nine.
-const LONGEST_SILENCE: i64 = 365 * 24 * 3_600;
+pub const LONGEST_SILENCE: i64 = 365 * 24 * 3_600;
 const LARGEST_TABLE: i64 = 16_777_216;
 const MOST_SAMPLES: i64 = 1_000_000;
 
@@ -67,6 +69,17 @@ pub struct AttachArgs {
     /// What becomes of a connection that needs an offset when there is no room [default: pass]
     #[arg(long, value_name = "ACTION")]
     on_full: Option<OnFullArg>,
+    /// File with the key of keyed mode [default: the credential isnguard.key, else /etc/isnguard/INSTANCE.key]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Seconds for which connections of before keyed mode are adopted, each when it speaks; 0 where none can be [default: as --idle]
+    ///
+    /// A connection that was open before keyed mode came into use has no offset, which no packet of it tells. Until this time is
+    /// over, one that is not known is taken for such; from then on, for one that was opened in keyed mode. 0 is right on a
+    /// standby gateway, and where the machine was started anew while its connections went on. It is the default where the key
+    /// was in use in another boot of a machine.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_SILENCE))]
+    adopt: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -129,6 +142,8 @@ impl AttachArgs {
                 OnFullArg::Pass => OnFull::Pass,
                 OnFullArg::Drop => OnFull::Drop,
             }),
+            key_file: self.key_file.clone(),
+            adopt: self.adopt,
             verbose: common.verbose,
         }
     }

@@ -6,7 +6,9 @@ mod audit;
 mod detach;
 mod flows;
 mod hosts;
+mod key;
 mod pictures;
+mod progress;
 mod run;
 mod snapshot;
 mod stats;
@@ -99,6 +101,8 @@ enum Verb {
     Flows(flows::FlowsArgs),
     /// Grade the hosts that pass by, by their initial sequence numbers and those that leave
     Hosts(hosts::HostsArgs),
+    /// The key of keyed mode: which is in use, and another one in its place
+    Key(key::KeyArgs),
     /// Grade the hosts in a capture by their initial sequence numbers
     Audit(audit::AuditArgs),
     /// Save flows to a file and load them again, over a reboot of this machine
@@ -142,6 +146,7 @@ pub fn main() -> ExitCode {
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
         Verb::Hosts(args) => hosts::hosts(&args, &common),
+        Verb::Key(args) => key::key(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
     };

@@ -1,14 +1,10 @@
 //! `isnguard snapshot save|load`: flows that survive a reboot of the gateway.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Common, Outcome, not_running};
+use super::{Common, Outcome, not_running, progress::Progress};
 use crate::{
     dataplane::Instance,
     report::{LoadReport, Report as _, SaveReport},
@@ -90,32 +86,4 @@ fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<Outcome> {
         eprintln!("note: {warning}");
     }
     Ok(Outcome::Done)
-}
-
-/// Time between two lines.
-const TELL_EVERY: Duration = Duration::from_millis(200);
-
-/// One line on a terminal that is written over and over; elsewhere nothing, since what takes seconds needs no more than its
-/// result.
-#[derive(Default)]
-struct Progress {
-    told: Option<Instant>,
-}
-
-impl Progress {
-    fn tell(&mut self, doing: &str) {
-        let due = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
-        if due && io::stderr().is_terminal() {
-            eprint!("\r\x1b[K{doing}");
-            // Nothing is lost if the terminal is gone.
-            let _ = io::stderr().flush();
-            self.told = Some(Instant::now());
-        }
-    }
-
-    fn end(&self) {
-        if self.told.is_some() {
-            eprint!("\r\x1b[K");
-        }
-    }
 }

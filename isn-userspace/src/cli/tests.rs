@@ -11,10 +11,10 @@ fn the_definition_is_consistent() {
 
 #[test]
 fn usage_errors_are_found_while_parsing() {
-    let wrong: [&[&str]; 15] = [
+    let wrong: [&[&str]; 18] = [
         &["attach", "--protect", "10.0.0.1/8"],
         &["attach", "--protect", "plant"],
-        &["attach", "--mode", "keyed"],
+        &["attach", "--mode", "locked"],
         &["attach", "--hook", "ebpf"],
         &["attach", "--history", "0"],
         &["attach", "--max-flows", "0"],
@@ -26,6 +26,9 @@ fn usage_errors_are_found_while_parsing() {
         &["snapshot"],
         &["snapshot", "save"],
         &["snapshot", "load", "f", "--max-flows", "0"],
+        &["key"],
+        &["key", "rotate", "--adopt", "-1"],
+        &["attach", "--adopt", "forever"],
         &["frobnicate"],
     ];
     for arguments in wrong {
@@ -36,7 +39,7 @@ fn usage_errors_are_found_while_parsing() {
 
 #[test]
 fn the_lines_of_the_manual_are_understood() {
-    let right: [&[&str]; 10] = [
+    let right: [&[&str]; 13] = [
         &["run"],
         &[
             "attach",
@@ -67,6 +70,17 @@ fn the_lines_of_the_manual_are_understood() {
             "--on-full",
             "drop",
         ],
+        &[
+            "attach",
+            "--mode",
+            "keyed",
+            "--key-file",
+            "k",
+            "--adopt",
+            "0",
+        ],
+        &["key", "status", "--json"],
+        &["key", "rotate", "--from", "f", "--adopt", "60", "--force"],
         &["detach", "--drain"],
         &["snapshot", "save", "f", "--json", "--instance", "x"],
         &["snapshot", "load", "--consume", "f", "--max-history", "9"],

@@ -1,4 +1,5 @@
-//! The process that stays: it removes entries of ended flows, and puts back what the interfaces lose. The data plane does not need it to translate, and stays attached when it ends.
+//! The process that stays: it removes entries of ended flows, looks after adopting, and puts
+//! back what the interfaces lose. The data plane does not need it to translate, and stays attached when it ends.
 
 mod health;
 mod interval;
@@ -17,7 +18,7 @@ use tokio::{
 use self::health::Looked as Health;
 pub(crate) use self::readable::{Descriptor, Readable, register};
 use crate::{
-    dataplane::{Instance, Lock, Pins, Upkeep},
+    dataplane::{Instance, Lock, Patience, Pins, Upkeep},
     failure::{Explain as _, Failure},
     hosts::Keeper,
     settings::Place,
@@ -53,6 +54,7 @@ pub fn stay(
 struct Daemon {
     instance: Instance,
     upkeep: Upkeep,
+    patience: Patience,
     interval: Duration,
     health: health::Health,
     links: watch::Links,
@@ -76,6 +78,7 @@ impl Daemon {
         let catch = |kind| signal(kind).explain(what, "see `ulimit -a`");
         Ok(Self {
             upkeep: Upkeep::load(&Pins::new(place))?,
+            patience: Patience::default(),
             interval: interval::between_sweeps(instance.settings.history),
             health: health::Health::new(place),
             links: watch::Links::open()?,
@@ -130,6 +133,23 @@ impl Daemon {
                 swept.half_open,
                 swept.history
             ),
+            Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
+        }
+        self.look_after_adopting();
+    }
+
+    fn look_after_adopting(&mut self) {
+        match self.patience.look(&mut self.instance, &mut self.upkeep) {
+            Ok(waited) if waited.without_room > 0 => tracing::warn!(
+                "{} segments of connections that could not be adopted, since the table of translated flows has no room{}",
+                waited.without_room,
+                if waited.extended {
+                    "; adopting goes on for three hours more at least"
+                } else {
+                    ""
+                }
+            ),
+            Ok(waited) => tracing::debug!("kept {} flows of the key before", waited.pinned.done),
             Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
         }
     }

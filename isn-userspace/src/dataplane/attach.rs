@@ -8,6 +8,7 @@ use super::{
     bpffs,
     existing::{self, Existing},
     interfaces,
+    keying::Plan,
     lock::{self, Lock},
     maps::Maps,
     namespace,
@@ -70,12 +71,14 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
         pins: &pins,
         netlink,
         warnings: Vec::new(),
+        plan: None,
     };
     let adopted = existing.is_some();
     let object = change.make(existing, &targets, &mut undo)?;
     let Change {
         mut netlink,
-        warnings,
+        mut warnings,
+        plan,
         ..
     } = change;
     let status = status::read_locked(&request.place, &pins, &mut netlink)?;
@@ -87,6 +90,7 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
         ));
     }
     undo.keep();
+    warnings.extend(plan.map(Plan::note_use).unwrap_or_default());
     Ok(Attached {
         adopted,
         mounted,
@@ -102,6 +106,7 @@ struct Change<'a> {
     pins: &'a Pins,
     netlink: Netlink,
     warnings: Vec<String>,
+    plan: Option<Plan>,
 }
 
 impl Change<'_> {
@@ -119,6 +124,7 @@ impl Change<'_> {
             existing::draw_secret,
         )?;
         self.warn_of(existing.is_some(), &policy);
+        let mut plan = Plan::new(existing.as_ref(), &policy, &settings, self.request)?;
         let capacities = Capacities::wanted(self.request);
         let verbose = self.request.verbose;
         let mut programs = Programs::prepare(self.pins, capacities, verbose, undo)?;
@@ -131,8 +137,8 @@ impl Change<'_> {
             });
         }
         let mut maps = Maps::open(self.pins)?;
-        maps.write_settings(&settings)?;
-        maps.write_policy(&policy)?;
+        plan.apply(self.pins, &mut maps, &settings, &policy)?;
+        self.plan = Some(plan);
         let choice = Choice {
             hook: self.request.hook,
             flavour: self.request.tc_flavour,
@@ -216,10 +222,11 @@ pub fn open_netlink() -> Result<Netlink, Failure> {
 }
 
 /// Signals that end the process wait until the change is whole.
-struct HeldSignals(SigSet);
+pub struct HeldSignals(SigSet);
 
 impl HeldSignals {
-    fn hold() -> Result<Self, Failure> {
+    /// From here until it is dropped.
+    pub fn hold() -> Result<Self, Failure> {
         let ending: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
             .into_iter()
             .collect();

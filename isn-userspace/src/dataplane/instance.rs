@@ -32,4 +32,9 @@ impl Instance {
             settings,
         }))
     }
+
+    /// The directory of its pins.
+    pub(super) fn home(&self) -> &std::path::Path {
+        &self.pins.home
+    }
 }

@@ -13,6 +13,13 @@ use crate::failure::{Explain as _, Failure};
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] Flock<File>);
 
+impl Lock {
+    /// Locks a directory for a change, or says who is changing what is in it.
+    pub fn for_change(dir: &Path) -> Result<Self, Failure> {
+        for_change(dir)
+    }
+}
+
 /// Locks a directory, or `None` if another process holds it.
 pub fn try_lock(dir: &Path) -> Result<Option<Lock>, Failure> {
     let file = File::open(dir).explain(

@@ -167,6 +167,8 @@ fn nothing_said(place: &Place) -> Request {
         closing: None,
         samples: None,
         on_full: None,
+        key_file: None,
+        adopt: None,
         verbose: false,
     }
 }

@@ -6,6 +6,7 @@ use super::{
     attach::open_netlink,
     hook::Hook,
     interfaces::{self, Interface},
+    keying::KeyState,
     lock,
     maps::Maps,
     namespace,
@@ -51,6 +52,8 @@ pub struct Status {
     pub settings: Settings,
     /// Guarded prefixes.
     pub policy: PolicyTable,
+    /// Keyed mode.
+    pub key: KeyState,
     /// The process that stays with it, if there is one to be seen.
     pub running: Option<u32>,
     /// What is wrong; empty if all is well.
@@ -65,7 +68,10 @@ pub fn read(place: &Place) -> Result<Option<Status>, Failure> {
         return Ok(None);
     }
     trust::check(&pins)?;
-    read_locked(place, &pins, &mut open_netlink()?).map(Some)
+    let mut status = read_locked(place, &pins, &mut open_netlink()?)?;
+    // Nothing that an attach could put right.
+    status.problems.extend(status.key.problem());
+    Ok(Some(status))
 }
 
 /// Whether an instance is there: a directory without a single pin is a leftover.
@@ -121,6 +127,7 @@ pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<
         attached,
         settings,
         policy: maps.policy()?,
+        key: KeyState::read(&maps, &settings.keyed)?,
         running: lock::holder(&pins.links()),
         problems,
     })

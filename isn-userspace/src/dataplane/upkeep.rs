@@ -1,5 +1,5 @@
-//! Entries removed from the tables after their time, and put back from what was saved: by the data plane's own program, as
-//! one CPU among several, so that no SYN can come in between (`isn_common::upkeep`).
+//! Entries removed from the tables after their time, put where nothing evicts them, and put back from what was saved: by the
+//! data plane's own program, as one CPU among several, so that no SYN can come in between (`isn_common::upkeep`).
 
 use aya::{Pod, TestRun as _, TestRunOptions};
 use isn_common::{
@@ -34,7 +34,8 @@ pub struct Swept {
 }
 
 /// A key of either family.
-trait Key: Pod {
+pub trait Key: Pod {
+    /// Which.
     const IS_V6: bool;
 }
 
@@ -84,6 +85,24 @@ impl Upkeep {
             Ok(())
         })?;
         Ok(removed + self.send(&mut request)?)
+    }
+
+    /// Sees to it that nothing evicts the flows of a table that are wanted; of how many.
+    pub fn pin<K: Key>(
+        &mut self,
+        place: Place,
+        table: &Table<K>,
+        wanted: &mut dyn FnMut(&K, &Record) -> bool,
+    ) -> Result<u64, Failure> {
+        let mut request = Request::new(Task::Pin, place, K::IS_V6);
+        let mut pinned = 0;
+        table.for_each(|key, record| {
+            if wanted(key, record) && request.add(&[octets(key)]) {
+                pinned += self.send(&mut request)?;
+            }
+            Ok(())
+        })?;
+        Ok(pinned + self.send(&mut request)?)
     }
 
     /// Puts IPv4 flows into a table where nothing is known of them; how many.

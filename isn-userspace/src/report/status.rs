@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{
     Report, Style,
+    key::{AdoptingLine, KeyLine},
     listing::{Column, Listing},
 };
 use crate::{
@@ -30,6 +31,8 @@ pub struct StatusReport {
     history_seconds: Option<u32>,
     on_full: Option<&'static str>,
     draining: bool,
+    key: Option<KeyLine>,
+    adopting: Option<AdoptingLine>,
     running: Option<u32>,
     abi_version: u32,
     healthy: bool,
@@ -81,6 +84,8 @@ impl StatusReport {
                 OnFull::Drop => "drop",
             }),
             draining: status.settings.draining(),
+            key: KeyLine::of(&status.key),
+            adopting: status.key.adopting.map(AdoptingLine::new),
             running: status.running,
             abi_version: status.settings.abi_version,
             healthy: status.problems.is_empty(),
@@ -99,6 +104,8 @@ impl StatusReport {
             history_seconds: None,
             on_full: None,
             draining: false,
+            key: None,
+            adopting: None,
             running: None,
             abi_version: ABI_VERSION,
             healthy: false,
@@ -211,6 +218,12 @@ impl StatusReport {
         field(out, style, "on full", self.on_full.unwrap_or("pass"))?;
         if self.draining {
             field(out, style, "draining", "yes: no new offset is made")?;
+        }
+        if let Some(key) = &self.key {
+            field(out, style, "key", &key.text())?;
+        }
+        if let Some(adopting) = &self.adopting {
+            field(out, style, "adopting", &adopting.text())?;
         }
         let running = self.running.map_or_else(
             || "no: entries of ended flows stay until `isnguard run` removes them".to_owned(),

@@ -2,6 +2,7 @@
 //! the machine.
 
 mod instance;
+mod keyed;
 mod policy;
 mod protect;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 pub use instance::InstanceName;
 pub use isn_common::abi::{policy::Mode, settings::OnFull};
+pub use keyed::Turned;
 pub use policy::{Guarded, PolicyTable, common_mode, mode_name};
 pub use protect::{Ports, Protect};
 
@@ -109,6 +111,10 @@ pub struct Request {
     pub samples: Option<u32>,
     /// What to do when there is no room (S18).
     pub on_full: Option<OnFull>,
+    /// File of the key of keyed mode.
+    pub key_file: Option<PathBuf>,
+    /// Seconds for which connections of before are adopted when keyed mode comes into use.
+    pub adopt: Option<u32>,
     /// Print the whole verifier log when a program is refused.
     pub verbose: bool,
 }

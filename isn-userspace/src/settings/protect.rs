@@ -167,10 +167,10 @@ mod tests {
         assert_eq!(protect.mode, Some(Mode::Observe));
         assert_eq!(protect.ports.to_string(), "102-110");
         assert_eq!(parsed("10.0.0.0/8,port=102").ports.to_string(), "102");
-        assert_eq!(
-            parsed("10.0.0.0/8,mode=monotonic").mode,
-            Some(Mode::Monotonic)
-        );
+        for mode in [Mode::Monotonic, Mode::Keyed] {
+            let named = format!("10.0.0.0/8,mode={}", mode_name(mode));
+            assert_eq!(parsed(&named).mode, Some(mode));
+        }
     }
 
     #[test]
@@ -188,7 +188,10 @@ mod tests {
             ("10.0.0.0/8,port=9-5", "`port=9-5`"),
             ("10.0.0.0/8,port=70000", "`port=70000`"),
             ("10.0.0.0/8,port=http", "`port=http`"),
-            ("10.0.0.0/8,mode=keyed", "neither `monotonic` nor `observe`"),
+            (
+                "10.0.0.0/8,mode=locked",
+                "neither `monotonic`, `keyed` nor `observe`",
+            ),
             ("10.0.0.0/8,port=1,port=2", "given twice"),
             ("10.0.0.0/8,", "`` is neither"),
             ("10.0.0.0/8,color=red", "`color=red` is neither"),

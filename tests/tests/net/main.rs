@@ -8,6 +8,7 @@ mod fast_open;
 mod flood;
 mod heal;
 mod instruments;
+mod keyed_loss;
 mod kill;
 mod lab;
 mod lifecycle;

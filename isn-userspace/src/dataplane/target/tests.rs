@@ -39,6 +39,8 @@ pub(crate) fn request(placed: &[(&str, Placement)]) -> Request {
         closing: None,
         samples: None,
         on_full: None,
+        key_file: None,
+        adopt: None,
         verbose: false,
     }
 }

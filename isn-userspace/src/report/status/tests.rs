@@ -3,7 +3,27 @@
 use isn_common::{abi::settings::Settings, siphash::Key};
 
 use super::*;
-use crate::settings::{Mode, Placement, PolicyTable};
+use crate::{
+    dataplane::{Adopting, KeyState},
+    key::Fingerprint,
+    settings::{Mode, Placement, PolicyTable},
+};
+
+fn key(in_use: bool) -> KeyState {
+    let adopting = Adopting {
+        left: Tick::in_seconds(7_800),
+        after_key: false,
+    };
+    KeyState {
+        generation: 3,
+        fingerprint: in_use.then_some(Fingerprint(0xabc)),
+        in_use,
+        adopting: in_use.then_some(adopting),
+        recomputed: 0,
+        adopted: 0,
+        not_adopted: 0,
+    }
+}
 
 fn status(problems: &[&str]) -> Status {
     let protect = [
@@ -24,6 +44,7 @@ fn status(problems: &[&str]) -> Status {
         }],
         settings: Settings::new(Tick::in_seconds(240), OnFull::Pass, 1, Key([0, 0])),
         policy: PolicyTable::build(&protect, Mode::Monotonic).unwrap(),
+        key: key(false),
         running: None,
         problems: problems.iter().map(|problem| (*problem).into()).collect(),
     }
@@ -105,6 +126,34 @@ fn plain_output_is_a_name_a_tab_and_a_value() {
     assert!(plain.contains("on_full\tpass\n"), "{plain}");
     assert!(
         plain.ends_with("eth1\tinside\ttc\ttcx\tmonotonic\t71\t72\n"),
+        "{plain}"
+    );
+}
+
+#[test]
+fn keyed_mode_is_shown_where_it_is_in_use() {
+    let unused = json(&StatusReport::new(&status(&[])));
+    assert_eq!(
+        (&unused["key"], &unused["adopting"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    let used = Status {
+        key: key(true),
+        ..status(&[])
+    };
+    let report = StatusReport::new(&used);
+    let json = json(&report);
+    assert_eq!(json["key"]["generation"], 3);
+    assert_eq!(json["key"]["fingerprint"], "0000000000000abc");
+    assert_eq!(json["adopting"]["of"], "no-offset");
+    assert!((json["adopting"]["seconds_left"].as_f64().unwrap() - 7_800.0).abs() < 1.0);
+    let plain = text(&report, Style::Plain);
+    assert!(
+        plain.contains("key\tgeneration 3, fingerprint 0000000000000abc\n"),
+        "{plain}"
+    );
+    assert!(
+        plain.contains("adopting\tconnections of before keyed mode, for "),
         "{plain}"
     );
 }
