@@ -39,9 +39,12 @@ pub struct Socket {
     pub file: File,
 }
 
-/// The file of a socket.
+/// The file of a socket, told from another one of its name by its inode.
 #[derive(Debug)]
-pub struct File(PathBuf);
+pub struct File {
+    path: PathBuf,
+    inode: Option<u64>,
+}
 
 /// What came of asking.
 pub enum Answer {
@@ -79,7 +82,10 @@ pub fn listen(place: &Place) -> Result<Socket, Failure> {
     let listener = open().explain(what(), "run it as root")?;
     Ok(Socket {
         listener,
-        file: File(path),
+        file: File {
+            inode: inode(&path),
+            path,
+        },
     })
 }
 
@@ -112,7 +118,16 @@ pub fn ask(place: &Place) -> Result<Answer, Failure> {
     Ok(Answer::Told(told))
 }
 
-/// Tells an instance from another one of its name.
+/// Removes what a killed process has left of its socket.
+pub fn forget(place: &Place) {
+    let path = path(Path::new(ROOT), place);
+    if UnixStream::connect(&path).is_err_and(|error| nobody(&error)) {
+        let inode = inode(&path);
+        drop(File { path, inode });
+    }
+}
+
+/// Tells an instance, or a socket, from another one of its name.
 pub fn inode(home: &Path) -> Option<u64> {
     fs::symlink_metadata(home).ok().map(|about| about.ino())
 }
@@ -165,9 +180,12 @@ fn path(root: &Path, place: &Place) -> PathBuf {
 
 impl Drop for File {
     fn drop(&mut self) {
+        if self.inode != inode(&self.path) {
+            return;
+        }
         // What is not there any more needs no removal, and a directory with more in it stays.
-        let _ = fs::remove_file(&self.0);
-        if let Some(home) = self.0.parent() {
+        let _ = fs::remove_file(&self.path);
+        if let Some(home) = self.path.parent() {
             let _ = fs::remove_dir(home);
         }
     }
