@@ -179,7 +179,7 @@ impl Report for HostsReport {
         let tagged = self.hosts.iter().any(|host| host.vlan.is_some());
         let own = [
             Column::text("vlan").ranked(if tagged { 0 } else { 9 }),
-            Column::text("mode"),
+            Column::text("mode").ranked(1),
             Column::text("after_is").headed("after_is").ranked(5),
             Column::number("syns").ranked(6),
             Column::number("rewritten").ranked(7),
