@@ -52,7 +52,7 @@ fn a_syn_becomes_one_sample() {
     play(
         &all_carriers(),
         &[
-            case("a first SYN, and its repetition", |flow| {
+            case("S5: a first SYN is told, its repetition not", |flow| {
                 sampling(flow, 100);
                 flow.offer(&host_syn(1000));
                 let [sample] = told(flow)[..] else {
@@ -68,7 +68,7 @@ fn a_syn_becomes_one_sample() {
                 flow.offer(&host_syn(1000));
                 tells_nothing(flow, "a repeated SYN was told");
             }),
-            case("a SYN that is moved ahead", |flow| {
+            case("S2: a SYN that is moved ahead", |flow| {
                 flow.closed_connection(5_000_000, 5_065_535);
                 sampling(flow, 100);
                 let frame = flow.frame(&host_syn(1000));
@@ -87,22 +87,25 @@ fn a_syn_becomes_one_sample() {
                     format!("{sample:?}"),
                 );
             }),
-            case("the second SYN that is moved ahead on one flow", |flow| {
-                let wire = flow.translated(1000);
-                flow.offer(&host_fin(1001, PEER_ISN + 1));
-                flow.offer(&peer_fin(PEER_ISN + 1, wire.wrapping_add(2)));
-                sampling(flow, 100);
-                flow.offer(&host_syn(900));
-                let [sample] = told(flow)[..] else {
-                    flow.fail("not one sample");
-                };
-                let ends = (1002, wire.wrapping_add(2));
-                flow.require(
-                    (sample.host_mark, sample.wire_mark) == ends,
-                    format!("{sample:?}, not {ends:?}"),
-                );
-            }),
-            case("nobody takes samples", |flow| {
+            case(
+                "S2: the second SYN that is moved ahead on one flow",
+                |flow| {
+                    let wire = flow.translated(1000);
+                    flow.offer(&host_fin(1001, PEER_ISN + 1));
+                    flow.offer(&peer_fin(PEER_ISN + 1, wire.wrapping_add(2)));
+                    sampling(flow, 100);
+                    flow.offer(&host_syn(900));
+                    let [sample] = told(flow)[..] else {
+                        flow.fail("not one sample");
+                    };
+                    let ends = (1002, wire.wrapping_add(2));
+                    flow.require(
+                        (sample.host_mark, sample.wire_mark) == ends,
+                        format!("{sample:?}, not {ends:?}"),
+                    );
+                },
+            ),
+            case("S1: nobody takes samples", |flow| {
                 sampling(flow, 0);
                 flow.offer(&host_syn(1000));
                 tells_nothing(flow, "a sample was told");
@@ -116,7 +119,7 @@ fn hosts_that_are_not_guarded_and_syn_acks() {
     play(
         &both_families(),
         &[
-            case("a host that is not guarded", |flow| {
+            case("S1: a host that is not guarded", |flow| {
                 sampling(flow, 100);
                 flow.policy(&policy(&[]));
                 for isn in [7, 7, 8] {
@@ -132,7 +135,7 @@ fn hosts_that_are_not_guarded_and_syn_acks() {
                     );
                 }
             }),
-            case("a host that is observed", |flow| {
+            case("S4: a host that is observed", |flow| {
                 flow.policy(&everywhere(Mode::Observe));
                 flow.closed_connection(5_000_000, 5_065_535);
                 sampling(flow, 100);
@@ -145,7 +148,7 @@ fn hosts_that_are_not_guarded_and_syn_acks() {
                 );
                 flow.require(sample.flags.has(Flags::MARKED), format!("{sample:?}"));
             }),
-            case("a host that is opened to", |flow| {
+            case("S1: a host that is opened to", |flow| {
                 sampling(flow, 100);
                 flow.offer(&peer_syn(PEER_ISN));
                 tells_nothing(flow, "a peer's SYN was told");
@@ -165,7 +168,7 @@ fn hosts_that_are_not_guarded_and_syn_acks() {
 fn a_host_gives_its_share_and_no_more() {
     play(
         &both_families(),
-        &[case("four SYNs, a share of one", |flow| {
+        &[case("S17: four SYNs, a share of one", |flow| {
             sampling(flow, 1);
             let (mut told, mut limited) = (0, 0);
             for port in 1..=4 {
