@@ -1,11 +1,11 @@
 //! The thread of `isnguard run` that empties the ring and answers whoever asks. Apart from the process's other work, so that a
 //! sweep over large tables delays no sample, and no question delays a sweep.
 
-use std::{cell::RefCell, rc::Rc, thread};
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, thread};
 
 use tokio::{
     net::{UnixListener, UnixStream},
-    sync::oneshot,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     task::LocalSet,
     time::{Duration, Instant, sleep, sleep_until, timeout},
 };
@@ -29,8 +29,8 @@ const UNTIL_FREE: Duration = Duration::from_millis(200);
 const AT_A_TIME: usize = 4_096;
 /// Who asks at a time; others wait.
 const MOST_READERS: usize = 8;
-/// How long somebody who asks may take for each frame.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long somebody who asks may take to listen: half of how long he waits himself.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
@@ -92,6 +92,7 @@ async fn keep(pins: &Pins, socket: Socket) -> Result<(), Failure> {
     } = socket;
     let listener = UnixListener::from_std(listener).explain(what, "restart `isnguard run`")?;
     let collector = Shared::default();
+    let places = Arc::new(Semaphore::new(MOST_READERS));
     let since = monotonic();
     let mut ring = None;
     let mut next = Instant::now();
@@ -100,9 +101,8 @@ async fn keep(pins: &Pins, socket: Socket) -> Result<(), Failure> {
             gathered = gather(pins, &mut ring, &collector, next) => if gathered? {
                 next = Instant::now() + PAUSE;
             },
-            // The collector itself is one holder.
-            asked = listener.accept(), if Rc::strong_count(&collector) <= MOST_READERS => {
-                let (stream, _) = asked.explain(what, "restart `isnguard run`")?;
+            asked = next_reader(&listener, &places) => {
+                let (stream, place) = asked.explain(what, "restart `isnguard run`")?;
                 if let Some(ring) = &mut ring {
                     empty(ring.get_mut(), &collector);
                 }
@@ -111,10 +111,24 @@ async fn keep(pins: &Pins, socket: Socket) -> Result<(), Failure> {
                     since,
                     forgotten: collector.borrow().forgotten(),
                 };
-                tokio::task::spawn_local(answer(stream, greeting, Rc::clone(&collector)));
+                let answer = answer(stream, greeting, Rc::clone(&collector));
+                tokio::task::spawn_local(async {
+                    answer.await;
+                    drop(place);
+                });
             }
         }
     }
+}
+
+/// Waits for a free place, then for one who asks.
+async fn next_reader(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place.map_err(io::Error::other)?))
 }
 
 /// Waits for samples from `next` on and takes them; true once there are no more.
@@ -153,41 +167,40 @@ fn empty(ring: &mut crate::daemon::Descriptor<Ring>, collector: &Shared) -> bool
     ring.0.drain(AT_A_TIME, |sample| collector.add(sample)) < AT_A_TIME
 }
 
-/// Answers one who asks. Whoever does not listen is left.
+/// Answers one who asks. Whoever does not listen is left, and finds his answer cut off.
 async fn answer(stream: UnixStream, greeting: Greeting, collector: Shared) {
     let allowed = |uid| uid == 0 || uid == nix::unistd::geteuid().as_raw();
     if !stream.peer_cred().is_ok_and(|peer| allowed(peer.uid())) {
         return;
     }
-    if !send(&stream, &greeting.octets()).await {
-        return;
+    let answered = timeout(PATIENCE, tell(&stream, greeting, &collector)).await;
+    if !matches!(answered, Ok(Ok(()))) {
+        tracing::debug!("somebody who asked for samples of hosts did not listen");
     }
-    let ids = collector.borrow().ids();
-    for id in ids {
-        let frame = collector
-            .borrow()
-            .host(id)
-            .map(|host| protocol::frame(&host));
-        if !send(&stream, &frame.unwrap_or_default()).await {
-            return;
-        }
-    }
-    send(&stream, &protocol::end()).await;
 }
 
-/// Whether all octets were taken in time.
-async fn send(stream: &UnixStream, octets: &[u8]) -> bool {
-    let all = async {
-        let mut rest = octets;
-        while !rest.is_empty() {
-            stream.writable().await?;
-            match stream.try_write(rest) {
-                Ok(written) => rest = &rest[written..],
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+/// Sends an answer, host by host as they are by then.
+async fn tell(stream: &UnixStream, greeting: Greeting, collector: &Shared) -> io::Result<()> {
+    send(stream, &greeting.octets()).await?;
+    let ids = collector.borrow().ids();
+    for id in ids {
+        let host = collector.borrow().host(id);
+        if let Some(host) = host {
+            send(stream, &protocol::frame(&host)).await?;
         }
-        Ok(())
-    };
-    matches!(timeout(PATIENCE, all).await, Ok(Ok(())))
+    }
+    send(stream, &protocol::end()).await
+}
+
+async fn send(stream: &UnixStream, octets: &[u8]) -> io::Result<()> {
+    let mut rest = octets;
+    while !rest.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,8 @@
 //! `isnguard hosts`.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cmp::Reverse,
     io::{self, Write},

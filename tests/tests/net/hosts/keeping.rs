@@ -1,11 +1,19 @@
 //! Who keeps samples: `run`, for any number who ask; nobody, after it was killed; and the next one, which begins anew.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use isn_generators::Kind;
 use isn_tests::{
     device::Device,
+    family::Family,
+    flood::{Flood, Scan, ground},
     gateway::Isnguard,
     process::{self, Process},
     resident::Resident,
@@ -122,6 +130,43 @@ fn many_ask_at_once_and_each_is_answered() -> Result<()> {
     })
 }
 
+/// Who may ask at a time, and does not listen.
+const SILENT: usize = 8;
+
+#[test]
+fn those_who_do_not_listen_stop_nobody() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let _listeners = ground::prepare(&lab, Family::V4)?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    let setup = Setup::new(Placement::Inside, Hook::Xdp).with(&["--samples", "1000000"]);
+    let (_run, _) = Resident::start(&mut isnguard, &setup)?;
+    let flood = Flood::scan(&lab, Family::V4, Scan::Silence)?;
+    // More than the buffer of a socket takes.
+    flood.send(5_000, Duration::from_millis(500))?;
+    let socket = home(&isnguard).join("samples.sock");
+    let silent: Vec<UnixStream> = (0..SILENT)
+        .map(|_| UnixStream::connect(&socket))
+        .collect::<Result<_, _>>()?;
+    flood.send(20_000, Duration::from_secs(1))?;
+    let report = report(&isnguard, &[])?;
+    ensure!(report["hosts"][0]["samples"] == 4_096, "{report}");
+    ensure!(
+        report["samples_lost"] == 0,
+        "they stopped the thread: {report}"
+    );
+    for mut silent in silent {
+        let mut rest = Vec::new();
+        silent.set_read_timeout(Some(PATIENCE))?;
+        silent.read_to_end(&mut rest)?;
+        ensure!(
+            rest.starts_with(b"isnhosts") && rest.len() < 4_096 * 72,
+            "{}",
+            rest.len()
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn without_run_one_watches_and_gives_way_to_run() -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
@@ -173,7 +218,7 @@ fn without_run_one_watches_and_gives_way_to_run() -> Result<()> {
 #[test]
 fn json_columns_and_pictures() -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
-    let _device = Device::start(&lab, Kind::SlowClock.make(SEED))?;
+    let _device = Device::start(&lab, Kind::Rule64K.make(SEED))?;
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     let (_run, _) = Resident::start(&mut isnguard, &Setup::new(Placement::Inside, Hook::Xdp))?;
     ensure!(notes(&isnguard, &[])?.contains("no host was seen"));
@@ -216,7 +261,7 @@ fn json_columns_and_pictures() -> Result<()> {
         "{text}"
     );
     ensure!(
-        lines[0][..3] == ["host", "grade", "class"] && lines[1][2] == "clock",
+        lines[0][..3] == ["host", "grade", "class"] && lines[1][2] == "fixed-step",
         "{text}"
     );
     ensure!(
@@ -250,10 +295,7 @@ fn nobody_but_root_is_answered() -> Result<()> {
         let nobody = Uid::from_raw(65_534);
         // SAFETY: no arguments but numbers.
         let changed = unsafe { libc::syscall(libc::SYS_setuid, nobody.as_raw()) };
-        (
-            changed,
-            std::os::unix::net::UnixStream::connect(socket).map(drop),
-        )
+        (changed, UnixStream::connect(socket).map(drop))
     });
     let (changed, refused) = refused.join().ok().context("it panicked")?;
     ensure!(changed == 0, "cannot become nobody");
