@@ -94,6 +94,12 @@ counters! {
     FlowsAdopted = "flows_adopted", Event;
     /// Segments of flows that could not be adopted because there was no room: those flows break when adopting ends.
     AdoptionFull = "adoption_full", Event;
+    /// Samples of initial sequence numbers, for `isnguard hosts`.
+    SamplesTaken = "samples_taken", Event;
+    /// Samples not taken because their host had given its share of this second.
+    SamplesLimited = "samples_limited", Event;
+    /// Samples for which there was no room, since nobody has read those before.
+    SamplesLost = "samples_lost", Event;
     /// Flows put into the table of history.
     HistoryInserted = "history_inserted", Event;
     /// Passed: neither IPv4 nor IPv6.

@@ -431,6 +431,7 @@ fn host_syn<A: Family, P: Packet, W: Tables<A>>(
     let mut syn = Syn::read(segment, options);
     let settled = settle::settle(world, key, &mut syn);
     let by = settled.translation();
+    world.sample(key, segment.sequence, by.sequence, &syn);
     match settled {
         Settled::Pass(reason) => return Verdict::Pass(reason),
         Settled::Drop(reason) => return Verdict::Drop(reason),

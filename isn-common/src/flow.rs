@@ -65,6 +65,9 @@ pub trait Address: Copy + PartialEq {
     /// Whether a TCP endpoint can have this address: not unspecified, loopback or multicast.
     fn is_endpoint(self) -> bool;
 
+    /// As IPv6 writes it: an IPv4 address mapped (RFC 4291 section 2.5.5.2).
+    fn mapped(self) -> [u8; 16];
+
     /// `hash` of the message with the octets of both addresses more, `host` first: 8 octets for IPv4, 32 for IPv6.
     fn both(host: Self, peer: Self, hash: SipHash) -> SipHash;
 }
@@ -142,6 +145,12 @@ impl Address for [u8; 4] {
     }
 
     #[inline(always)]
+    fn mapped(self) -> [u8; 16] {
+        let [a, b, c, d] = self;
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+    }
+
+    #[inline(always)]
     fn both(host: Self, peer: Self, hash: SipHash) -> SipHash {
         hash.word(pack(u32::from_le_bytes(host), u32::from_le_bytes(peer)))
     }
@@ -153,6 +162,11 @@ impl Address for [u8; 16] {
     fn is_endpoint(self) -> bool {
         let number = u128::from_be_bytes(self);
         self[0] != 0xff && number > 1
+    }
+
+    #[inline(always)]
+    fn mapped(self) -> [u8; 16] {
+        self
     }
 
     #[inline(always)]

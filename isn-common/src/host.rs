@@ -13,16 +13,19 @@ use std::{collections::HashMap, rc::Rc};
 use crate::{
     abi::{
         flow::{Flow, Previous, Record, Word},
-        maps::{SHARES_LENGTH, STORMS_LENGTH},
+        maps::{SAMPLES_SIZE, SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
+        sample::{Flags, Sample},
         settings::Settings,
     },
     counter::Counter,
     expiry::Place,
-    flow::{Key4, Key6},
+    flow::{Address as _, Key4, Key6},
+    opening::Syn,
     packet::Packet,
     room::Admission,
     storm,
+    tcp::seq::Seq,
     tick::Tick,
     world::{Insertion, Tables, World},
 };
@@ -182,6 +185,10 @@ pub struct Memory {
     pub previous_v4: RefCell<HashMap<Key4, Previous>>,
     /// The incarnations before those in the records, IPv6.
     pub previous_v6: RefCell<HashMap<Key6, Previous>>,
+    /// The samples that were told, the oldest first.
+    pub samples: RefCell<Vec<Sample>>,
+    /// How many samples there is room for.
+    pub room_for_samples: Cell<usize>,
     storms: Vec<storm::Cell<AtomicU64>>,
     shares: Vec<AtomicU64>,
     settings: Settings,
@@ -203,6 +210,8 @@ impl Memory {
             history_v6: Table::new(),
             previous_v4: RefCell::default(),
             previous_v6: RefCell::default(),
+            samples: RefCell::default(),
+            room_for_samples: Cell::new(SAMPLES_SIZE as usize / (Sample::SIZE + 8)),
             storms: (0..STORMS_LENGTH).map(|_| quiet()).collect(),
             shares: (0..SHARES_LENGTH).map(|_| AtomicU64::new(0)).collect(),
             settings,
@@ -251,6 +260,15 @@ impl Memory {
     #[must_use]
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters.borrow()[counter.index()]
+    }
+
+    fn told(&self, sample: Sample) -> bool {
+        let mut samples = self.samples.borrow_mut();
+        let has_room = samples.len() < self.room_for_samples.get();
+        if has_room {
+            samples.push(sample);
+        }
+        has_room
     }
 
     fn longest(&self, host: &[u8]) -> Option<&Policy> {
@@ -372,6 +390,23 @@ macro_rules! tables {
 
             fn policy(&self, host: $address) -> Option<&Policy> {
                 self.longest(&host)
+            }
+
+            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool {
+                self.told(Sample {
+                    at: u64::from(self.now.get().0) << Tick::SHIFT,
+                    host: key.host.mapped(),
+                    peer: key.peer.mapped(),
+                    host_port: key.host_port,
+                    peer_port: key.peer_port,
+                    vlan: key.vlan,
+                    host_isn: host_isn.0,
+                    wire_isn: wire_isn.0,
+                    host_mark: syn.host_mark.0,
+                    wire_mark: syn.wire_mark.0,
+                    flags: Flags::of_syn(syn),
+                    padding: 0,
+                })
             }
         }
     };

@@ -36,6 +36,7 @@ pub mod promotion;
 pub mod recompute;
 pub mod remember;
 pub mod room;
+pub mod sample;
 pub mod segment;
 pub mod settle;
 pub mod siphash;

@@ -35,11 +35,17 @@ pub struct Syn {
     pub passive: bool,
     /// [`Mode`] as a number, 0 if the policy does not guard the host.
     pub mode: u8,
+    /// What [`crate::sample`] has found: flags of [`Flags`](crate::abi::sample::Flags), 0 if it is to be no sample.
+    pub sample: u8,
     /// False.
-    pub padding: [bool; 2],
+    pub padding: bool,
+    /// End of the incarnation before in the host's numbers, where the flags say that it is known.
+    pub host_mark: Seq,
+    /// The same in the peer's numbers.
+    pub wire_mark: Seq,
 }
 
-const _: () = assert!(size_of::<Syn>() == 24);
+const _: () = assert!(size_of::<Syn>() == 32);
 
 impl Syn {
     /// The SYN in `segment`, whose options are `options`, of a host that is not guarded.
@@ -52,7 +58,10 @@ impl Syn {
             offset: Offset(0),
             passive: segment.flags.ack(),
             mode: 0,
-            padding: [false; 2],
+            sample: 0,
+            padding: false,
+            host_mark: Seq(0),
+            wire_mark: Seq(0),
         }
     }
 

@@ -52,7 +52,7 @@ fn give_way<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) 
     is_leftover && world.replace_half_open(key, record)
 }
 
-/// Counts one more entry of the flow's host in a table of memory; false if it has its share.
+/// Counts one more of what the flow's host has a share of; false if it has used that up.
 #[inline(always)]
 pub fn takes_share<A: Address, W: Tables<A>>(world: &W, key: &A::Key, of: Share) -> bool {
     let Some(settings) = world.settings() else {
@@ -61,6 +61,9 @@ pub fn takes_share<A: Address, W: Tables<A>>(world: &W, key: &A::Key, of: Share)
     let (window, most) = match of {
         Share::HalfOpen => (Limits::HALF_OPEN_WINDOW, settings.limits.half_open_share),
         Share::History => (settings.history, settings.limits.history_share),
+        Share::SamplesOfGuarded | Share::SamplesOfOthers => {
+            (Limits::SAMPLE_WINDOW, settings.limits.sample_share)
+        }
     };
     let index = room::cell(key.fold_host(), of, SHARES_LENGTH);
     world

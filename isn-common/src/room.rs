@@ -57,7 +57,7 @@ impl Admission {
     }
 }
 
-/// The tables that are made to be overwritten, of which every host has a share.
+/// What every host has a share of: the tables that are made to be overwritten, and the samples that are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Share {
@@ -65,14 +65,39 @@ pub enum Share {
     HalfOpen = 0,
     /// Flows with nothing but what they have by themselves, whose handshake was completed.
     History = 1,
+    /// Samples of guarded hosts ([`crate::sample`]).
+    SamplesOfGuarded = 2,
+    /// Samples of all others.
+    SamplesOfOthers = 3,
 }
 
-/// The cell of a host, of as many as are given to each table, in an array for both.
+impl Share {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 4] = [
+        Self::HalfOpen,
+        Self::History,
+        Self::SamplesOfGuarded,
+        Self::SamplesOfOthers,
+    ];
+
+    /// The one with this number, the last of all if there is none: what a BPF function can be given.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::HalfOpen,
+            1 => Self::History,
+            2 => Self::SamplesOfGuarded,
+            _ => Self::SamplesOfOthers,
+        }
+    }
+}
+
+/// The cell of a host, of as many as are given to each share, in an array for all.
 #[must_use]
 #[inline(always)]
-pub const fn cell(host: u32, table: Share, cells: u32) -> u32 {
-    let half = cells / 2;
-    (host & half.wrapping_sub(1)).wrapping_add(half.wrapping_mul(table as u32))
+pub const fn cell(host: u32, share: Share, cells: u32) -> u32 {
+    let quarter = cells / 4;
+    (host & quarter.wrapping_sub(1)).wrapping_add(quarter.wrapping_mul(share as u32))
 }
 
 /// Attempts to count against other CPUs; a count that is lost does no harm.
@@ -162,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn the_two_tables_have_cells_of_their_own() {
+    fn each_share_has_cells_of_its_own() {
         for host in [0, 1, 2047, 2048, u32::MAX] {
-            let (one, other) = (
-                cell(host, Share::HalfOpen, 4096),
-                cell(host, Share::History, 4096),
-            );
-            assert!(one < 2048 && (2048..4096).contains(&other));
+            for (share, quarter) in Share::ALL.into_iter().zip(0..) {
+                let cell = cell(host, share, 8192);
+                assert!((2048 * quarter..2048 * (quarter + 1)).contains(&cell));
+                assert_eq!(Share::from_number(quarter), share);
+            }
         }
     }
 }

@@ -91,12 +91,17 @@ impl Settled {
 #[inline(always)]
 pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) -> Settled {
     world.treat(key, syn);
+    world.glimpse(key, syn);
     // Once more after another CPU has come in between.
     for _ in 0..2 {
         if let Some(settled) = world.attempt(key, syn) {
+            if matches!(settled, Settled::Drop(_)) {
+                syn.sample = 0;
+            }
             return settled;
         }
     }
+    syn.sample = 0;
     Settled::Drop(DropReason::Contended)
 }
 

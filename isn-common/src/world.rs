@@ -18,6 +18,7 @@ use crate::{
     previous::{self, Numbers},
     promotion, recompute, remember,
     room::{Admission, Share},
+    sample,
     settle::{self, Settled},
     storm::Cell,
     tcp::{
@@ -48,7 +49,7 @@ pub trait World {
     /// [`crate::abi::maps::STORMS_LENGTH`].
     fn storm(&self, cell: u32) -> Option<&Cell<Self::Word>>;
 
-    /// A cell of those that count what hosts put into the tables of memory ([`crate::room`]), by its index; there are
+    /// A cell of those that count what hosts have used of their shares ([`crate::room`]), by its index; there are
     /// [`crate::abi::maps::SHARES_LENGTH`].
     fn share(&self, cell: u32) -> Option<&Self::Word>;
 }
@@ -96,8 +97,8 @@ pub trait Tables<A: Address>: World + Sized {
     /// Notes that the table of translated flows has one more of the host, or one less.
     fn account(&self, key: &A::Key, more: bool);
 
-    /// Counts another entry of the host in a table of memory; false if it has its share. A world may do this in a function
-    /// of its own.
+    /// Counts another entry of the host in a table of memory, or another sample; false if it has its share. A world may do
+    /// this in a function of its own.
     fn takes_share(&self, key: &A::Key, of: Share) -> bool {
         remember::takes_share(self, key, of)
     }
@@ -183,6 +184,20 @@ pub trait Tables<A: Address>: World + Sized {
     fn rewrote(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq) {
         let _ = (key, host_isn, wire_isn);
     }
+
+    /// [`sample::glimpse`]. A world may do this in a function of its own.
+    fn glimpse(&self, key: &A::Key, syn: &mut Syn) {
+        sample::glimpse(self, key, syn);
+    }
+
+    /// [`sample::take`]. A world may do this in a function of its own.
+    fn sample(&self, key: &A::Key, isn: Seq, offset: Offset, syn: &Syn) {
+        sample::take(self, key, isn, offset, syn);
+    }
+
+    /// Hears a sample: the number that the host chose, the one with which its SYN leaves, and the SYN, whose own numbers may be
+    /// anything. False if there is no room for it.
+    fn tell(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool;
 
     /// [`settle::treat`]. A world may do this in a function of its own.
     fn treat(&self, key: &A::Key, syn: &mut Syn) {

@@ -49,7 +49,10 @@ const fn syn(isn: u32) -> Syn {
         passive: false,
         offset: Offset(0),
         mode: 0,
-        padding: [false; 2],
+        sample: 0,
+        padding: false,
+        host_mark: Seq(0),
+        wire_mark: Seq(0),
     }
 }
 

@@ -4,7 +4,7 @@ use core::{mem::MaybeUninit, ops::Deref};
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::bpf_ktime_get_coarse_ns,
+    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     maps::lpm_trie::Key,
 };
 use aya_log_ebpf::debug;
@@ -13,16 +13,18 @@ use isn_common::{
         flow::{Flow, Previous, Record, Word as _, pack, unpack},
         maps::{LOAD_V4, LOAD_V6},
         policy::{Mode, Policy},
+        sample::{Flags, Sample},
         settings::Settings,
     },
     counter::Counter,
     expiry::Place,
-    flow::{Key4, Key6},
+    flow::{Address as _, Key4, Key6},
     keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
     promotion, recompute, remember,
     room::{Admission, Share},
+    sample,
     settle::{self, Settled},
     storm::Cell,
     tcp::{
@@ -39,8 +41,8 @@ use crate::{
     hide::hide,
     maps::{
         COUNTERS, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6, HOSTS_V4, HOSTS_V6, LOAD,
-        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SETTINGS, SHARES, STORMS, TRANSLATED_V4,
-        TRANSLATED_V6,
+        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, STORMS,
+        TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -151,7 +153,7 @@ macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
-     $log_rewrite:ident, $printable:expr) => {
+     $log_rewrite:ident, $glimpse:ident, $sample:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
@@ -309,6 +311,37 @@ macro_rules! tables {
             }
 
             #[inline(always)]
+            fn glimpse(&self, key: &$key, syn: &mut Syn) {
+                $glimpse(key, &raw mut *syn);
+            }
+
+            #[inline(always)]
+            fn sample(&self, key: &$key, isn: Seq, offset: Offset, syn: &Syn) {
+                $sample(key, isn.0, offset.0, &raw const *syn);
+            }
+
+            #[inline(always)]
+            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool {
+                let sample = Sample {
+                    // A clock of its own: the coarse one moves every few milliseconds, a host's own many times in between.
+                    // SAFETY: the helper has no preconditions.
+                    at: unsafe { bpf_ktime_get_ns() },
+                    host: key.host.mapped(),
+                    peer: key.peer.mapped(),
+                    host_port: key.host_port,
+                    peer_port: key.peer_port,
+                    vlan: key.vlan,
+                    host_isn: host_isn.0,
+                    wire_isn: wire_isn.0,
+                    host_mark: syn.host_mark.0,
+                    wire_mark: syn.wire_mark.0,
+                    flags: Flags::of_syn(syn),
+                    padding: 0,
+                };
+                SAMPLES.output::<Sample>(&sample, 0).is_ok()
+            }
+
+            #[inline(always)]
             fn await_answer(&self, key: &$key, peer_next: Seq, options: SynOptions) {
                 $await_answer(key, peer_next.0, options.to_bits());
             }
@@ -383,11 +416,7 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $takes_share(key: *const $key, of: u32) -> u32 {
-            let of = if of == Share::HalfOpen as u32 {
-                Share::HalfOpen
-            } else {
-                Share::History
-            };
+            let of = Share::from_number(of);
             // SAFETY: as above.
             let takes = unsafe { key.as_ref() }
                 .is_none_or(|key| remember::takes_share::<$address, _>(&Kernel, key, of));
@@ -523,6 +552,29 @@ macro_rules! tables {
             0
         }
 
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $glimpse(key: *const $key, syn: *mut Syn) -> u32 {
+            let place = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            if let (Some(key), Some(syn)) = unsafe { (copied(key, place), syn.as_mut()) } {
+                sample::glimpse::<$address, _>(&Kernel, key, syn);
+            }
+            0
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $sample(key: *const $key, isn: u32, offset: u32, syn: *const Syn) -> u32 {
+            // SAFETY: as above.
+            if let (Some(key), Some(syn)) = unsafe { (key.as_ref(), syn.as_ref()) } {
+                sample::take::<$address, _>(&Kernel, key, Seq(isn), Offset(offset), syn);
+            }
+            0
+        }
+
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
@@ -563,6 +615,8 @@ tables!(
     late_translation_v4,
     await_answer_v4,
     log_rewrite_v4,
+    glimpse_v4,
+    sample_v4,
     u32::from_be_bytes
 );
 tables!(
@@ -590,5 +644,7 @@ tables!(
     late_translation_v6,
     await_answer_v6,
     log_rewrite_v6,
+    glimpse_v6,
+    sample_v6,
     core::convert::identity
 );

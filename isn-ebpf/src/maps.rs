@@ -10,20 +10,21 @@
 //! | `SETTINGS` | user space | SYNs | - |
 //! | `COUNTERS` | every packet, its own CPU's | user space | - |
 //! | `LOAD`, `HOSTS_*` | what enters and leaves `TRANSLATED_*` | SYNs that need an offset | a host that is not counted has no limit of its own |
-//! | `SHARES` | what enters `HALF_OPEN_*` and `HISTORY_*` | the same | two hosts share a cell |
+//! | `SHARES` | what enters `HALF_OPEN_*`, `HISTORY_*` and `SAMPLES` | the same | two hosts share a cell |
+//! | `SAMPLES` | SYNs of hosts | user space, which takes them out | the sample is lost; counted |
 //! | `STORMS` | acknowledgments of unknown flows | the same | two flows share a cell |
 //! | `SWEPT` | upkeep | user space | - |
 
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray},
+    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
 };
 use isn_common::{
     abi::{
         Counters,
         flow::{Flow, Previous},
-        maps::{SHARES_LENGTH, STORMS_LENGTH},
+        maps::{SAMPLES_SIZE, SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
         settings::Settings,
     },
@@ -87,6 +88,8 @@ pub static HOSTS_V6: HashMap<[u8; 16], KernelWord> =
     HashMap::with_max_entries(TRANSLATED, BPF_F_NO_PREALLOC);
 #[map]
 pub static SHARES: Array<KernelWord> = Array::with_max_entries(SHARES_LENGTH, 0);
+#[map]
+pub static SAMPLES: RingBuf = RingBuf::with_byte_size(SAMPLES_SIZE, 0);
 #[map]
 pub static STORMS: Array<Cell<KernelWord>> = Array::with_max_entries(STORMS_LENGTH, 0);
 #[map]

@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod failure;
 pub mod grading;
+pub mod hosts;
 pub mod key;
 pub mod plot;
 pub mod report;

@@ -53,11 +53,22 @@ impl Device {
 
     /// Answers from now on; the gateway is told where it lies.
     pub fn start(lab: &Lab, generator: Box<dyn Generator>) -> Result<Self> {
+        Self::start_at(lab, Self::ADDRESS, generator)
+    }
+
+    /// The same at another address of the guarded prefix that no kernel has.
+    pub fn start_at(lab: &Lab, address: Ipv4Addr, generator: Box<dyn Generator>) -> Result<Self> {
         let own = link_address(&lab.host, HOST_IF)?;
         let gateway = link_address(&lab.gateway, INSIDE_IF)?;
-        let [address, link] = [Self::ADDRESS.to_string(), shown(own)];
+        let [shown_address, link] = [address.to_string(), shown(own)];
         let neighbour = [
-            "neigh", "replace", &address, "lladdr", &link, "dev", INSIDE_IF,
+            "neigh",
+            "replace",
+            &shown_address,
+            "lladdr",
+            &link,
+            "dev",
+            INSIDE_IF,
         ];
         lab.gateway.run("ip", &neighbour)?;
         let socket = PacketSocket::open(&lab.host, HOST_IF)?;
@@ -67,6 +78,7 @@ impl Device {
             // A number that leaves long after its clock was read is not the generator's.
             before_all_others();
             let mut works = Works {
+                address,
                 socket,
                 links: [own, gateway],
                 generator,
@@ -115,6 +127,7 @@ impl Drop for Device {
 }
 
 struct Works {
+    address: Ipv4Addr,
     socket: PacketSocket,
     links: [[u8; 6]; 2],
     generator: Box<dyn Generator>,
@@ -128,7 +141,7 @@ impl Works {
             let Some(segment) = Segment::parse(Duration::ZERO, &frame[..length]) else {
                 continue;
             };
-            if segment.destination.ip() == IpAddr::from(Device::ADDRESS)
+            if segment.destination.ip() == IpAddr::from(self.address)
                 && let Some(answer) = self.answer(&segment)
             {
                 self.send(&segment, answer)?;

@@ -7,6 +7,7 @@
 pub mod control;
 pub mod flow;
 pub mod policy;
+pub mod sample;
 pub mod settings;
 
 use crate::counter::Counter;
@@ -57,10 +58,14 @@ pub mod maps {
     pub const HOSTS_V4: &str = "HOSTS_V4";
     /// How many translated flows a host has: hash, 16 octets of address to `u64`.
     pub const HOSTS_V6: &str = "HOSTS_V6";
-    /// What hosts have put into the tables lately: array of [`SHARES_LENGTH`] words, see [`crate::room`].
+    /// What hosts have put into the tables and told lately: array of [`SHARES_LENGTH`] words, see [`crate::room`].
     pub const SHARES: &str = "SHARES";
-    /// Length of [`SHARES`]: one half for half-open flows, the other for the history.
-    pub const SHARES_LENGTH: u32 = 4096;
+    /// Length of [`SHARES`]: a quarter for each [`crate::room::Share`].
+    pub const SHARES_LENGTH: u32 = 8192;
+    /// Samples of initial sequence numbers that nobody has read yet: ring buffer of [`super::sample::Sample`].
+    pub const SAMPLES: &str = "SAMPLES";
+    /// Octets of [`SAMPLES`]: 13,107 samples, with 8 octets before each.
+    pub const SAMPLES_SIZE: u32 = 1 << 20;
     /// Acknowledgments that may be going round in circles: array of [`STORMS_LENGTH`] pairs of words, see [`crate::storm`].
     pub const STORMS: &str = "STORMS";
     /// Length of [`STORMS`].
@@ -97,6 +102,7 @@ mod pod {
         Counters,
         flow::{Previous, Record},
         policy::Policy,
+        sample::Sample,
         settings::Settings,
     };
     use crate::flow::{Key4, Key6};
@@ -107,5 +113,7 @@ mod pod {
             $(unsafe impl aya::Pod for $type {})+
         };
     }
-    pod!(Counters, Record, Previous, Policy, Settings, Key4, Key6);
+    pod!(
+        Counters, Record, Previous, Policy, Sample, Settings, Key4, Key6
+    );
 }

@@ -102,8 +102,8 @@ pub struct Limits {
     pub idle: u32,
     /// Ticks of silence after which a translated flow of which one end is closed counts as dead.
     pub closing: u32,
-    /// 0.
-    pub padding: u32,
+    /// Samples of its initial sequence numbers that one host may give in [`Limits::SAMPLE_WINDOW`]; 0 to take none.
+    pub sample_share: u32,
 }
 
 const _: () = assert!(size_of::<Settings>() == 112 && align_of::<Settings>() == 8);
@@ -126,14 +126,19 @@ impl Limits {
     /// Time over which half-open flows of a host are counted: longer than any round trip.
     pub const HALF_OPEN_WINDOW: u32 = Tick::in_seconds(8);
 
-    /// The defaults; no host has a share that it could use up.
+    /// Default of [`Limits::sample_share`] for whoever takes samples: enough to tell a generator within a second.
+    pub const DEFAULT_SAMPLE_SHARE: u32 = 32;
+    /// Time over which samples of a host are counted.
+    pub const SAMPLE_WINDOW: u32 = Tick::in_seconds(1);
+
+    /// The defaults; no host has a share that it could use up, and no samples are taken.
     pub const DEFAULT: Self = Self {
         max_flows: 65_536,
         half_open_share: u32::MAX,
         history_share: u32::MAX,
         idle: Tick::in_seconds(Self::DEFAULT_IDLE_SECONDS),
         closing: Tick::in_seconds(Self::DEFAULT_CLOSING_SECONDS),
-        padding: 0,
+        sample_share: 0,
     };
 }
 

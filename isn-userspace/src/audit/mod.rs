@@ -3,7 +3,6 @@
 mod capture;
 mod flows;
 mod frame;
-mod graded;
 mod hosts;
 mod left_out;
 mod link;
@@ -20,7 +19,6 @@ use std::{
 };
 
 pub use capture::{Ending, Format};
-pub use graded::{Graded, rewritten};
 pub use hosts::Dropped;
 pub use left_out::{LeftOut, Why};
 pub use link::LinkType;

@@ -14,6 +14,7 @@ const LONGEST_HISTORY: i64 = 7 * 24 * 3_600;
 /// A year: the data plane's clock tells apart nine.
 pub const LONGEST_SILENCE: i64 = 365 * 24 * 3_600;
 const LARGEST_TABLE: i64 = 16_777_216;
+const MOST_SAMPLES: i64 = 1_000_000;
 
 /// How much room a table may be given.
 pub fn room() -> clap::builder::RangedI64ValueParser<u32> {
@@ -62,6 +63,9 @@ pub struct AttachArgs {
     /// The same for one of which one end is closed [default: 86400, a day]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=LONGEST_SILENCE))]
     closing: Option<u32>,
+    /// SYNs of each host and second that are told to `isnguard hosts`; 0 for none [default: 32]
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=MOST_SAMPLES))]
+    samples: Option<u32>,
     /// What becomes of a connection that needs an offset when there is no room [default: pass]
     #[arg(long, value_name = "ACTION")]
     on_full: Option<OnFullArg>,
@@ -133,6 +137,7 @@ impl AttachArgs {
             max_history: self.max_history,
             idle: self.idle,
             closing: self.closing,
+            samples: self.samples,
             on_full: self.on_full.map(|action| match action {
                 OnFullArg::Pass => OnFull::Pass,
                 OnFullArg::Drop => OnFull::Drop,

@@ -1,7 +1,6 @@
 //! `isnguard audit`: grades the hosts in a capture by their initial sequence numbers. Nothing of the kernel, no privilege.
 
 mod input;
-mod pictures;
 mod refusal;
 
 use std::{
@@ -12,15 +11,20 @@ use std::{
 use clap::Args;
 use ipnet::IpNet;
 
-use self::{input::Input, pictures::Place};
-use super::{Common, Outcome};
+use self::input::Input;
+pub(super) use self::refusal::picture_in_json;
+use super::{
+    Common, Outcome,
+    pictures::{self, Place, Subject},
+};
 use crate::{
-    audit::{self, Dropped, Ending, Findings, Graded},
+    audit::{self, Dropped, Ending, Findings},
+    grading::{Graded, rewritten},
     report::{AuditReport, Report as _, Style},
 };
 
 /// Hosts printed as text unless more are asked for.
-const FEW: usize = 100;
+pub(super) const FEW: usize = 100;
 
 /// Arguments of `audit`.
 #[derive(Args, Debug)]
@@ -29,7 +33,7 @@ pub struct AuditArgs {
     /// The capture, pcap or pcapng; `-` for standard input
     file: PathBuf,
     /// Only this host, or the hosts of this prefix; repeatable
-    #[arg(long, value_name = "IP|CIDR", value_parser = hosts)]
+    #[arg(long, value_name = "IP|CIDR", value_parser = nets)]
     host: Vec<IpNet>,
     /// Draw the worst host, or each one that --host names, into this file; `-` draws with characters
     ///
@@ -59,7 +63,7 @@ Exit codes: 0 graded, also where the capture ends in the middle of a packet (a n
 a damaged place.";
 
 /// An address alone is a prefix of one.
-fn hosts(text: &str) -> Result<IpNet, String> {
+pub(super) fn nets(text: &str) -> Result<IpNet, String> {
     let one = text.parse().map(|address: std::net::IpAddr| address.into());
     one.or_else(|_| text.parse::<IpNet>())
         .map_err(|_| "neither an IP address nor a prefix such as 192.0.2.0/24".into())
@@ -71,7 +75,7 @@ pub fn audit(args: &AuditArgs, common: &Common) -> anyhow::Result<Outcome> {
     match &args.plot {
         Some(Place::File(file)) => pictures::ensure_place(file)?,
         Some(Place::Here) if common.json => {
-            super::complain(&refusal::picture_in_json().into());
+            super::complain(&picture_in_json().into());
             return Ok(Outcome::Usage);
         }
         _ => {}
@@ -85,22 +89,45 @@ pub fn audit(args: &AuditArgs, common: &Common) -> anyhow::Result<Outcome> {
     }
     let limit = args.limit.or((!common.json).then_some(FEW));
     let graded = findings.hosts.iter();
-    let graded = graded.map(|(host, samples)| Graded::new(*host, samples));
+    let graded = graded.map(|(host, samples)| Graded::predicted(*host, samples));
     let mut report = AuditReport::new(&input.name, &findings, graded.collect(), limit);
     let named = !args.host.is_empty();
     let drawn = match &args.plot {
-        Some(Place::File(file)) => pictures::draw(file, &findings, &mut report, named),
+        Some(Place::File(file)) => {
+            let several = named && report.hosts.len() > 1;
+            let (files, drawn) = pictures::draw(file, subjects(&findings, &report, named), several);
+            report.pictures = files;
+            drawn
+        }
         _ => Ok(()),
     };
     report.print(common.json)?;
     if args.plot == Some(Place::Here) {
-        pictures::show(&findings, &report, named)?;
+        pictures::show(subjects(&findings, &report, named))?;
     }
     tell(&report, &findings, common);
     drawn?;
     Ok(match findings.ending {
         Ending::Damaged { .. } => Outcome::Degraded,
         Ending::Whole | Ending::Cut { .. } => Outcome::Done,
+    })
+}
+
+/// The hosts that are drawn.
+fn subjects<'a>(
+    findings: &'a Findings,
+    report: &'a AuditReport,
+    named: bool,
+) -> impl Iterator<Item = Subject<'a>> {
+    let lines = report.hosts.iter().take(pictures::most(named));
+    lines.filter_map(|line| {
+        let samples = findings.hosts.get(&line.host)?;
+        Some(Subject {
+            name: line.host.to_string(),
+            before: samples.into(),
+            after: rewritten(line.advice, line.host, samples),
+            after_is: format!("in {} mode", line.advice.name()),
+        })
     })
 }
 
@@ -154,8 +181,8 @@ mod tests {
 
     #[test]
     fn hosts_are_addresses_or_prefixes() {
-        assert_eq!(hosts("192.0.2.1").unwrap().to_string(), "192.0.2.1/32");
-        assert_eq!(hosts("2001:db8::/32").unwrap().to_string(), "2001:db8::/32");
-        assert!(hosts("plant").is_err() && hosts("192.0.2.0/33").is_err());
+        assert_eq!(nets("192.0.2.1").unwrap().to_string(), "192.0.2.1/32");
+        assert_eq!(nets("2001:db8::/32").unwrap().to_string(), "2001:db8::/32");
+        assert!(nets("plant").is_err() && nets("192.0.2.0/33").is_err());
     }
 }

@@ -12,6 +12,7 @@ use super::{Common, Outcome, not_running};
 use crate::{
     dataplane::{self, KeyState, Leaving, Translated},
     failure::Failure,
+    hosts,
     report::{DetachReport, Report as _, counted},
 };
 
@@ -91,6 +92,8 @@ fn force_with_resets(common: &Common) -> anyhow::Result<Outcome> {
 
 fn report(common: &Common, flows: Translated, resets: Option<Resets>) -> anyhow::Result<Outcome> {
     let Translated { live, closed, .. } = flows;
+    // What a killed `run` has left behind; one that lives takes it away itself.
+    hosts::forget(&common.place());
     let instance = common.instance.to_string();
     DetachReport {
         instance,

@@ -5,7 +5,9 @@ mod attach;
 mod audit;
 mod detach;
 mod flows;
+mod hosts;
 mod key;
+mod pictures;
 mod progress;
 mod run;
 mod snapshot;
@@ -97,6 +99,8 @@ enum Verb {
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
     Flows(flows::FlowsArgs),
+    /// Grade the hosts that pass by, by their initial sequence numbers and those that leave
+    Hosts(hosts::HostsArgs),
     /// The key of keyed mode: which is in use, and another one in its place
     Key(key::KeyArgs),
     /// Grade the hosts in a capture by their initial sequence numbers
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Status => status::status(&common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
+        Verb::Hosts(args) => hosts::hosts(&args, &common),
         Verb::Key(args) => key::key(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),

@@ -58,7 +58,7 @@ pub fn stats(args: &StatsArgs, common: &Common) -> anyhow::Result<Outcome> {
 }
 
 /// On a terminal, over what was there; else below it.
-fn begin_again(json: bool) -> io::Result<()> {
+pub(super) fn begin_again(json: bool) -> io::Result<()> {
     match Style::of_stdout() {
         _ if json => Ok(()),
         Style::Plain => writeln!(io::stdout()),

@@ -16,9 +16,11 @@ use tokio::{
 };
 
 use self::health::Looked as Health;
+pub(crate) use self::readable::{Descriptor, Readable, register};
 use crate::{
     dataplane::{Instance, Lock, Patience, Pins, Upkeep},
     failure::{Explain as _, Failure},
+    hosts::Keeper,
     settings::Place,
 };
 
@@ -58,6 +60,7 @@ struct Daemon {
     links: watch::Links,
     pins: watch::Pinned,
     log: log::Log,
+    _keeper: Option<Keeper>,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -81,6 +84,7 @@ impl Daemon {
             links: watch::Links::open()?,
             pins: watch::Pinned::open(place)?,
             log: log::Log::open(object)?,
+            _keeper: keeper(place),
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             instance,
@@ -149,4 +153,17 @@ impl Daemon {
             Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
         }
     }
+}
+
+/// Begins to keep samples of hosts. Translating needs none, so the process stays without.
+fn keeper(place: &Place) -> Option<Keeper> {
+    let begun = Keeper::start(place);
+    begun
+        .inspect_err(|failure| {
+            tracing::warn!(
+                "`isnguard hosts` is not answered: {failure}; {}",
+                failure.remedy()
+            );
+        })
+        .ok()
 }

@@ -1,7 +1,10 @@
 //! An instance that is there already: whether it can be adopted, and what becomes of its settings.
 
 use isn_common::{
-    abi::{ABI_VERSION, settings::Settings},
+    abi::{
+        ABI_VERSION,
+        settings::{Limits, Settings},
+    },
     siphash::Key,
     tick::Tick,
 };
@@ -143,6 +146,7 @@ pub fn wanted_settings(
         let history = Tick::in_seconds(Settings::DEFAULT_HISTORY_SECONDS);
         let mut settings = Settings::new(history, OnFull::Pass, namespace, secret()?);
         settings.limits = Capacities::wanted(request).limits(settings.limits);
+        settings.limits.sample_share = Limits::DEFAULT_SAMPLE_SHARE;
         settings
     };
     let mut limits = settings.limits;
@@ -151,6 +155,9 @@ pub fn wanted_settings(
     }
     if let Some(seconds) = request.closing {
         limits.closing = Tick::in_seconds(seconds);
+    }
+    if let Some(samples) = request.samples {
+        limits.sample_share = samples;
     }
     if let Some(seconds) = request.history {
         settings.history = Tick::in_seconds(seconds);
@@ -192,6 +199,7 @@ mod tests {
         assert_eq!(new.abi_version, ABI_VERSION);
         assert_eq!(new.history, Tick::in_seconds(240));
         assert_eq!(new.on_full(), OnFull::Pass);
+        assert_eq!(new.limits.sample_share, 32);
         assert_eq!(new.network_namespace, 77);
         assert!(new.secret == Key([1, 2]) && !new.draining());
     }
@@ -210,6 +218,9 @@ mod tests {
             (Tick::in_seconds(60), OnFull::Drop)
         );
         assert!(kept.secret == Key([3, 4]) && !kept.draining());
+        let silent = settings(Some(before), |request| request.samples = Some(0));
+        assert_eq!(silent.limits.sample_share, 0);
+        assert_eq!(settings(Some(silent), |_| {}).limits.sample_share, 0);
         let changed = settings(Some(before), |request| request.history = Some(30));
         assert_eq!(
             (changed.history, changed.on_full()),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// All maps in the order in which they are opened.
-pub const ALL: [&str; 18] = [
+pub const ALL: [&str; 19] = [
     names::SETTINGS,
     names::TRANSLATED_V4,
     names::TRANSLATED_V6,
@@ -34,6 +34,7 @@ pub const ALL: [&str; 18] = [
     names::HOSTS_V4,
     names::HOSTS_V6,
     names::SHARES,
+    names::SAMPLES,
     names::STORMS,
     names::SWEPT,
 ];

@@ -190,6 +190,7 @@ fn nothing_said(place: &Place) -> Request {
         max_history: None,
         idle: None,
         closing: None,
+        samples: None,
         on_full: None,
         key_file: None,
         adopt: None,

@@ -30,6 +30,7 @@ mod constant;
 mod finding;
 mod forward;
 mod gaps;
+mod graded;
 pub mod rewriting;
 mod sample;
 mod sequence;
@@ -40,6 +41,7 @@ mod verdict;
 pub use assessment::{Advice, Assessment, Class, Grade, Sequence};
 use finding::{Finding, grouped};
 use gaps::{Gap, between, foreign_by_length, ordered};
+pub use graded::{After, Graded, rewritten};
 pub use sample::Sample;
 use verdict::Reopened;
 

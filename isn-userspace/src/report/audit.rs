@@ -1,6 +1,5 @@
 //! `isnguard audit`.
 
-mod line;
 #[cfg(test)]
 mod tests;
 
@@ -9,17 +8,16 @@ use std::{
     io::{self, Write},
 };
 
-pub use line::HostLine;
 use serde::Serialize;
 
 use super::{
     Report, Style, counted,
     duration::{rounded, short},
-    listing::{Column, Listing},
+    graded::{self, HostLine},
 };
 use crate::{
-    audit::{Ending, Findings, Format, Graded, Why},
-    grading::Advice,
+    audit::{Ending, Findings, Format, Why},
+    grading::Graded,
 };
 
 /// A capture as `audit --json` shows it.
@@ -127,56 +125,14 @@ impl AuditReport {
     }
 }
 
-/// Where the sentences begin, which stand below the table on a terminal.
-const SENTENCES: usize = 10;
-
 impl Report for AuditReport {
     fn text(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
-        let columns = [
-            Column::text("host"),
-            Column::text("grade"),
-            Column::text("class"),
-            Column::number("samples").ranked(2),
-            Column::number("difficulty_before").headed("difficulty"),
-            Column::number("difficulty_after").headed("after"),
-            Column::number("regressions").headed("regressed"),
-            Column::number("same_tuple_samples").headed("of").ranked(3),
-            Column::text("advice"),
-            Column::text("grade_after").headed("then").ranked(4),
-            Column::text("detail"),
-            Column::text("reason"),
-        ];
+        let rows: Vec<graded::Row<'_, 0>> = self.hosts.iter().map(|host| (host, [])).collect();
+        graded::write(out, style, [], &rows)?;
         if style == Style::Plain {
-            let mut listing = Listing::new(&columns);
-            for host in &self.hosts {
-                listing.row(host.cells());
-            }
-            return listing.write(out, style);
+            return Ok(());
         }
-        let mut figures = Listing::new(&columns[..SENTENCES]);
-        let mut sentences = Listing::new(&[
-            Column::text("host"),
-            Column::text("generator").headed("why"),
-        ]);
-        for host in &self.hosts {
-            figures.row(host.cells().into_iter().take(SENTENCES));
-            if host.advice != Advice::Leave {
-                sentences.row([host.host.to_string(), host.sentence()]);
-            }
-        }
-        figures.write(out, style)?;
-        writeln!(out)?;
-        if self.hosts.iter().any(|host| host.advice != Advice::Leave) {
-            sentences.write(out, style)?;
-            writeln!(out)?;
-        }
-        if self.hosts_left_out > 0 {
-            let (left, all) = (self.hosts_left_out, self.matching);
-            writeln!(
-                out,
-                "... and {left} of {all} hosts more, none of them worse; --limit {all} shows all"
-            )?;
-        }
+        graded::write_left_out(out, self.hosts_left_out, self.matching)?;
         for line in self.summary() {
             writeln!(out, "{line}")?;
         }

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::{
+    fmt,
     io::{self, Write},
     net::{IpAddr, SocketAddr},
 };
@@ -57,7 +58,7 @@ pub struct FlowLine {
 /// A VLAN identifier, or outer and inner ones with a dot between.
 #[derive(Debug, Serialize, PartialEq, Eq)]
 #[serde(untagged)]
-enum VlanText {
+pub(super) enum VlanText {
     One(u32),
     Two(String),
 }
@@ -139,11 +140,7 @@ impl FlowLine {
         [
             SocketAddr::new(self.host, self.host_port).to_string(),
             SocketAddr::new(self.peer, self.peer_port).to_string(),
-            match &self.vlan {
-                None => "-".into(),
-                Some(VlanText::One(id)) => id.to_string(),
-                Some(VlanText::Two(ids)) => ids.clone(),
-            },
+            self.vlan.as_ref().map_or("-".into(), VlanText::to_string),
             self.state.into(),
             self.offset.to_string(),
             self.timestamp_offset.to_string(),
@@ -157,11 +154,20 @@ impl FlowLine {
     }
 }
 
-fn vlan(vlan: Vlan) -> Option<VlanText> {
+pub(super) fn vlan(vlan: Vlan) -> Option<VlanText> {
     match vlan.identifiers() {
         (0, 0) => None,
         (0, id) => Some(VlanText::One(id)),
         (outer, inner) => Some(VlanText::Two(format!("{outer}.{inner}"))),
+    }
+}
+
+impl fmt::Display for VlanText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(id) => write!(f, "{id}"),
+            Self::Two(ids) => f.write_str(ids),
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod audit;
 mod change;
 mod duration;
 mod flows;
+mod graded;
+mod hosts;
 mod key;
 mod listing;
 mod snapshot;
@@ -13,10 +15,12 @@ mod status;
 
 use std::io::{self, IsTerminal, Write};
 
-pub use audit::{AuditReport, HostLine};
+pub use audit::AuditReport;
 pub use change::{AttachReport, DetachReport};
 pub use duration::short as span;
 pub use flows::{FlowsReport, Selection};
+pub use graded::HostLine;
+pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
 pub use key::{KeyReport, RotateReport};
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};

@@ -107,6 +107,8 @@ pub struct Request {
     pub idle: Option<u32>,
     /// The same for one of which one end is closed.
     pub closing: Option<u32>,
+    /// Samples of initial sequence numbers that one host may give in a second; 0 to take none.
+    pub samples: Option<u32>,
     /// What to do when there is no room (S18).
     pub on_full: Option<OnFull>,
     /// File of the key of keyed mode.

@@ -15,6 +15,8 @@ use crate::process;
 pub const NAMESPACE: &str = "isnlab-";
 /// How names of instances begin; a pid follows.
 pub const INSTANCE: &str = "lab-";
+/// Where processes that stay answer, each instance's in a directory of its name.
+const SOCKETS: &str = "/run/isnguard";
 const NAMESPACES: &str = "/run/netns";
 /// Names of what was kept on purpose.
 const KEPT: &str = "/run/isnlab-kept";
@@ -49,6 +51,10 @@ pub(super) fn remove_once() {
 pub fn remove() -> Result<()> {
     for name in left_behind(&pins(), INSTANCE)? {
         let dir = pins().join(name);
+        unless_gone(fs::remove_dir_all(&dir), &dir)?;
+    }
+    for name in left_behind(Path::new(SOCKETS), INSTANCE)? {
+        let dir = Path::new(SOCKETS).join(name);
         unless_gone(fs::remove_dir_all(&dir), &dir)?;
     }
     for name in left_behind(Path::new(NAMESPACES), NAMESPACE)? {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
-    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, lpm_trie::Key as Prefix},
+    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf, lpm_trie::Key as Prefix},
     programs::{ProgramError, SchedClassifier, Xdp},
 };
 use isn_common::{
@@ -20,6 +20,7 @@ use isn_common::{
         maps,
         policy::Policy,
         programs,
+        sample::Sample,
         settings::Settings,
     },
     flow::{Direction, Key4, Key6},
@@ -299,6 +300,17 @@ impl Kernel {
             self.map_mut(maps::HOSTS_V6)?.try_into()?,
             v6.keys().map(|key| key.host),
         )
+    }
+
+    /// Takes the samples out of their ring.
+    pub fn samples(&mut self) -> Result<Vec<Sample>> {
+        let mut ring: RingBuf<_> = self.map_mut(maps::SAMPLES)?.try_into()?;
+        let mut samples = Vec::new();
+        while let Some(octets) = ring.next() {
+            let octets = octets.first_chunk().context("half a sample")?;
+            samples.push(Sample::from_octets(octets));
+        }
+        Ok(samples)
     }
 
     /// Writes a cell of what hosts have put into the tables of memory.

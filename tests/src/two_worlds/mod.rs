@@ -27,6 +27,7 @@ use anyhow::{Result, ensure};
 use isn_common::{
     abi::{
         policy::{Mode, Policy},
+        sample::Sample,
         settings::Settings,
     },
     counter::Counter,
@@ -101,6 +102,7 @@ impl Worlds {
         self.oracle = Oracle::default();
         for kernel in [&mut self.xdp, &mut self.tc] {
             kernel.unguard_all()?;
+            kernel.samples()?;
             for index in &storms {
                 kernel.put_storm(*index, [0; 2])?;
             }
@@ -151,6 +153,24 @@ impl Worlds {
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The samples that were told since the last look, the same in all worlds but for their times.
+    pub fn samples(&mut self) -> Result<Vec<Sample>> {
+        let in_memory = self.memory.samples.take();
+        for (name, kernel) in [("XDP", &mut self.xdp), ("TC", &mut self.tc)] {
+            let mut samples = kernel.samples()?;
+            for (sample, other) in samples.iter_mut().zip(&in_memory) {
+                let late = sample.at.saturating_sub(other.at) >> Tick::SHIFT;
+                ensure!(late <= 1, "{name}: {sample:?} was told at another time");
+                sample.at = other.at;
+            }
+            ensure!(
+                samples == in_memory,
+                "{name} told {samples:?}, memory {in_memory:?}"
+            );
+        }
+        Ok(in_memory)
     }
 
     /// Lets all flows be `seconds` older than they are.
@@ -234,7 +254,19 @@ impl Worlds {
             }
             self.state.write_to(&mut self.xdp)?;
             self.state.write_to(&mut self.tc)?;
+            self.forget_run()?;
         }
+    }
+
+    /// Takes back what a run told that does not count. Whoever looks at samples must do so after each step.
+    fn forget_run(&mut self) -> Result<()> {
+        ensure!(
+            self.memory.samples.borrow().is_empty(),
+            "nobody has looked at the samples of the step before"
+        );
+        self.xdp.samples()?;
+        self.tc.samples()?;
+        Ok(())
     }
 
     fn step_in_memory(&self, direction: Direction, frame: &Frame, tick: Tick) -> Stepped {

@@ -50,6 +50,7 @@ mod rst;
 mod runts;
 mod sack;
 mod sack_odd;
+mod samples;
 mod shapes;
 mod signatures;
 mod simultaneous;

@@ -7,6 +7,7 @@ mod cure;
 mod fast_open;
 mod flood;
 mod heal;
+mod hosts;
 mod instruments;
 mod keyed;
 mod kill;

@@ -37,6 +37,7 @@ pub(crate) fn request(placed: &[(&str, Placement)]) -> Request {
         max_history: None,
         idle: None,
         closing: None,
+        samples: None,
         on_full: None,
         key_file: None,
         adopt: None,

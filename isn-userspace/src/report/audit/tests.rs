@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     audit::{Dropped, LeftOut},
-    grading::{Advice, Assessment, Class, Grade, Sequence},
+    grading::{Advice, After, Assessment, Class, Grade, Sequence},
 };
 
 fn assessment(grade: Grade, difficulty: u32) -> Assessment {
@@ -31,6 +31,7 @@ fn graded(last: u8, grade: Grade, difficulty: u32) -> Graded {
         host: [192, 0, 2, last].into(),
         before: assessment(grade, difficulty),
         after: assessment(Grade::A, 260),
+        is_after: After::Predicted,
     }
 }
 

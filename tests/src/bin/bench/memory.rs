@@ -17,7 +17,7 @@ pub struct Taken {
 }
 
 /// The tables of flows, then what is kept beside them.
-const MAPS: [&str; 12] = [
+const MAPS: [&str; 13] = [
     maps::TRANSLATED_V4,
     maps::TRANSLATED_V6,
     maps::HALF_OPEN_V4,
@@ -29,6 +29,7 @@ const MAPS: [&str; 12] = [
     maps::HOSTS_V4,
     maps::HOSTS_V6,
     maps::SHARES,
+    maps::SAMPLES,
     maps::STORMS,
 ];
 

@@ -1,17 +1,17 @@
-//! `audit --plot`: which hosts are drawn, and into which files or onto the terminal.
+//! `--plot` of `audit` and `hosts`: into which files hosts are drawn, or onto the terminal.
 
 use std::{
+    borrow::Cow,
     fs,
     io::{self, Write as _},
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    audit::{Findings, rewritten},
     failure::{Explain as _, Failure},
+    grading::Sample,
     plot::{in_terminal, picture},
-    report::{AuditReport, Style},
+    report::Style,
 };
 
 /// Where pictures go.
@@ -37,7 +37,7 @@ pub fn name(text: &str) -> Result<Place, String> {
     }
 }
 
-/// Whether there is a place for the picture, before a large capture is read.
+/// Whether there is a place for the picture, before the work is done.
 pub fn ensure_place(file: &Path) -> Result<(), Failure> {
     let directory = match file.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -56,46 +56,59 @@ pub fn ensure_place(file: &Path) -> Result<(), Failure> {
     )
 }
 
-/// Draws the worst host, or each that is reported if they were `named`.
-pub fn draw(
+/// A host to be drawn.
+pub struct Subject<'a> {
+    /// What it is called: its address, and its VLAN where it has one.
+    pub name: String,
+    /// What it chose, in order of time.
+    pub before: Cow<'a, [Sample]>,
+    /// What left instead, or would.
+    pub after: Option<Vec<Sample>>,
+    /// What that is, in words.
+    pub after_is: String,
+}
+
+/// Draws each host, into files of their own if there are `several`; the names of those that were drawn, and what went wrong.
+pub fn draw<'a>(
     file: &Path,
-    findings: &Findings,
-    report: &mut AuditReport,
-    named: bool,
-) -> Result<(), Failure> {
-    let several = named && report.hosts.len() > 1;
-    for line in report.hosts.iter().take(most(named)) {
-        let Some(samples) = findings.hosts.get(&line.host) else {
-            continue;
-        };
+    subjects: impl Iterator<Item = Subject<'a>>,
+    several: bool,
+) -> (Vec<String>, Result<(), Failure>) {
+    let mut drawn = Vec::new();
+    for subject in subjects {
         let file = if several {
-            of_host(file, line.host)
+            of_host(file, &subject.name)
         } else {
             file.to_owned()
         };
-        let after = rewritten(line.advice, line.host, samples);
-        picture(&line.host.to_string(), samples, after.as_deref(), &file)?;
-        report.pictures.push(file.display().to_string());
+        let done = picture(
+            &subject.name,
+            &subject.before,
+            subject.after.as_deref(),
+            &file,
+        );
+        if let Err(failure) = done {
+            return (drawn, Err(failure));
+        }
+        drawn.push(file.display().to_string());
     }
-    Ok(())
+    (drawn, Ok(()))
 }
 
-/// The same hosts in characters, as wide as standard output.
-pub fn show(findings: &Findings, report: &AuditReport, named: bool) -> io::Result<()> {
+/// Draws them in characters, as wide as standard output.
+pub fn show<'a>(subjects: impl Iterator<Item = Subject<'a>>) -> io::Result<()> {
     let (width, color) = match Style::of_stdout() {
         Style::Terminal { width, color } => (width, color),
         Style::Plain => (80, false),
     };
     let height = width.div_ceil(2).min(TALLEST);
     let mut out = io::stdout().lock();
-    for line in report.hosts.iter().take(most(named)) {
-        let Some(samples) = findings.hosts.get(&line.host) else {
-            continue;
-        };
-        writeln!(out, "\n{}, as it chooses its numbers:", line.host)?;
-        writeln!(out, "{}", in_terminal(samples, width, height, color))?;
-        if let Some(after) = rewritten(line.advice, line.host, samples) {
-            writeln!(out, "\n{}, in {} mode:", line.host, line.advice.name())?;
+    for subject in subjects {
+        writeln!(out, "\n{}, as it chooses its numbers:", subject.name)?;
+        let before = in_terminal(&subject.before, width, height, color);
+        writeln!(out, "{before}")?;
+        if let Some(after) = subject.after {
+            writeln!(out, "\n{}, {}:", subject.name, subject.after_is)?;
             writeln!(out, "{}", in_terminal(&after, width, height, color))?;
         }
     }
@@ -105,17 +118,20 @@ pub fn show(findings: &Findings, report: &AuditReport, named: bool) -> io::Resul
 /// Rows of a picture in characters, at most.
 const TALLEST: u16 = 40;
 
-/// How many hosts are drawn.
-const fn most(named: bool) -> usize {
+/// How many hosts are drawn: the worst, or all that were `named`.
+#[must_use]
+pub const fn most(named: bool) -> usize {
     if named { usize::MAX } else { 1 }
 }
 
-/// `worst.svg` becomes `worst-192.0.2.1.svg`, and colons of IPv6 dashes, since they mean something to other programs.
-fn of_host(file: &Path, host: IpAddr) -> PathBuf {
+/// `worst.svg` becomes `worst-192.0.2.1.svg`. Colons of IPv6 become dashes, since they mean something to other programs, and so
+/// does everything else but letters, digits and dots.
+fn of_host(file: &Path, name: &str) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let extension = file.extension().unwrap_or_default().to_string_lossy();
-    let address = host.to_string().replace(':', "-");
-    file.with_file_name(format!("{stem}-{address}.{extension}"))
+    let plain = |letter: char| letter == '.' || letter.is_ascii_alphanumeric();
+    let name = name.replace(|letter| !plain(letter), "-");
+    file.with_file_name(format!("{stem}-{name}.{extension}"))
 }
 
 #[cfg(test)]
@@ -131,8 +147,12 @@ mod tests {
 
     #[test]
     fn each_of_several_hosts_has_a_file_of_its_own() {
-        let of = |host: &str| of_host(Path::new("d/w.x.svg"), host.parse().unwrap());
+        let of = |host: &str| of_host(Path::new("d/w.x.svg"), host);
         assert_eq!(of("192.0.2.1"), Path::new("d/w.x-192.0.2.1.svg"));
         assert_eq!(of("2001:db8::1"), Path::new("d/w.x-2001-db8--1.svg"));
+        assert_eq!(
+            of("192.0.2.1 in VLAN 7"),
+            Path::new("d/w.x-192.0.2.1-in-VLAN-7.svg")
+        );
     }
 }

@@ -1,0 +1,206 @@
+//! The thread of `isnguard run` that empties the ring and answers whoever asks. Apart from the process's other work, so that a
+//! sweep over large tables delays no sample, and no question delays a sweep.
+
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, thread};
+
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    task::LocalSet,
+    time::{Duration, Instant, sleep, sleep_until, timeout},
+};
+
+use super::{
+    Collector, Greeting, protocol,
+    socket::{self, Socket},
+};
+use crate::{
+    daemon::{Readable, register},
+    dataplane::{Pins, Ring, Taken, monotonic},
+    failure::{Explain as _, Failure},
+    settings::Place,
+};
+
+/// Between two looks at the ring, however much comes in: at the most that all shares allow, it is a fifth full by then.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Between two attempts to take a ring that somebody else reads.
+const UNTIL_FREE: Duration = Duration::from_millis(200);
+/// Samples taken out before anybody else has a turn.
+const AT_A_TIME: usize = 4_096;
+/// Who asks at a time; others wait.
+const MOST_READERS: usize = 8;
+/// How long somebody who asks may take to listen: half of how long he waits himself.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The thread; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Keeper {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Begins to keep the samples of an instance, and to answer for it.
+    pub fn start(place: &Place) -> Result<Self, Failure> {
+        let what = "cannot keep samples of hosts";
+        let pins = Pins::new(place);
+        let socket = socket::listen(place)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .explain(what, "see `ulimit -a`")?;
+        let (stop, stopped) = oneshot::channel();
+        let begin = thread::Builder::new().name("samples".into());
+        let thread = begin.spawn(move || {
+            let keeping = LocalSet::new();
+            let ended = keeping.block_on(&runtime, async {
+                tokio::select! {
+                    _ = stopped => Ok(()),
+                    failed = keep(&pins, socket) => failed,
+                }
+            });
+            if let Err(failure) = ended {
+                tracing::warn!("samples of hosts are not kept any more: {failure}");
+            }
+        });
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread.explain(what, "see `ulimit -u`")?),
+        })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Its end is dropped with it if it has gone before.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        if self.thread.take().is_some_and(|it| it.join().is_err()) {
+            tracing::error!("the thread that keeps samples of hosts has panicked");
+        }
+    }
+}
+
+type Shared = Rc<RefCell<Collector>>;
+
+/// Keeps and answers until something fails.
+async fn keep(pins: &Pins, socket: Socket) -> Result<(), Failure> {
+    let what = "cannot answer for the samples of hosts";
+    // The file goes when this future does.
+    let Socket {
+        listener,
+        file: _file,
+    } = socket;
+    let listener = UnixListener::from_std(listener).explain(what, "restart `isnguard run`")?;
+    let collector = Shared::default();
+    let places = Arc::new(Semaphore::new(MOST_READERS));
+    let since = monotonic();
+    let mut ring = None;
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            gathered = gather(pins, &mut ring, &collector, next) => if gathered? {
+                next = Instant::now() + PAUSE;
+            },
+            asked = next_reader(&listener, &places) => {
+                let (stream, place) = asked.explain(what, "restart `isnguard run`")?;
+                if let Some(ring) = &mut ring {
+                    empty(ring.get_mut(), &collector);
+                }
+                let greeting = Greeting {
+                    instance: socket::inode(&pins.home).unwrap_or(0),
+                    since,
+                    forgotten: collector.borrow().forgotten(),
+                };
+                let answer = answer(stream, greeting, Rc::clone(&collector));
+                tokio::task::spawn_local(async {
+                    answer.await;
+                    drop(place);
+                });
+            }
+        }
+    }
+}
+
+/// Waits for a free place, then for one who asks.
+async fn next_reader(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place.map_err(io::Error::other)?))
+}
+
+/// Waits for samples from `next` on and takes them; true once there are no more.
+async fn gather(
+    pins: &Pins,
+    ring: &mut Option<Readable<Ring>>,
+    collector: &Shared,
+    next: Instant,
+) -> Result<bool, Failure> {
+    sleep_until(next).await;
+    let Some(readable) = ring else {
+        match Ring::take(pins)? {
+            Taken::Ours(taken) => {
+                let what = "cannot wait for samples of hosts";
+                *ring = Some(register(taken).explain(what, "restart `isnguard run`")?);
+            }
+            Taken::By(_) => sleep(UNTIL_FREE).await,
+        }
+        return Ok(false);
+    };
+    let what = "cannot wait for samples of hosts";
+    let mut ready = readable
+        .readable_mut()
+        .await
+        .explain(what, "restart `isnguard run`")?;
+    let is_empty = empty(ready.get_inner_mut(), collector);
+    if is_empty {
+        ready.clear_ready();
+    }
+    Ok(is_empty)
+}
+
+/// Takes samples out, up to a limit; true if none are left.
+fn empty(ring: &mut crate::daemon::Descriptor<Ring>, collector: &Shared) -> bool {
+    let mut collector = collector.borrow_mut();
+    ring.0.drain(AT_A_TIME, |sample| collector.add(sample)) < AT_A_TIME
+}
+
+/// Answers one who asks. Whoever does not listen is left, and finds his answer cut off.
+async fn answer(stream: UnixStream, greeting: Greeting, collector: Shared) {
+    let allowed = |uid| uid == 0 || uid == nix::unistd::geteuid().as_raw();
+    if !stream.peer_cred().is_ok_and(|peer| allowed(peer.uid())) {
+        return;
+    }
+    let answered = timeout(PATIENCE, tell(&stream, greeting, &collector)).await;
+    if !matches!(answered, Ok(Ok(()))) {
+        tracing::debug!("somebody who asked for samples of hosts did not listen");
+    }
+}
+
+/// Sends an answer, host by host as they are by then.
+async fn tell(stream: &UnixStream, greeting: Greeting, collector: &Shared) -> io::Result<()> {
+    send(stream, &greeting.octets()).await?;
+    let ids = collector.borrow().ids();
+    for id in ids {
+        let host = collector.borrow().host(id);
+        if let Some(host) = host {
+            send(stream, &protocol::frame(&host)).await?;
+        }
+    }
+    send(stream, &protocol::end()).await
+}
+
+async fn send(stream: &UnixStream, octets: &[u8]) -> io::Result<()> {
+    let mut rest = octets;
+    while !rest.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
