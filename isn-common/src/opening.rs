@@ -135,6 +135,18 @@ impl Circumstances<'_> {
         matches!(self.mode, Some(Mode::Keyed))
     }
 
+    /// Whether a flow was silent for the history horizon (S8).
+    const fn is_idle(&self, record: &Record) -> bool {
+        self.now.since(record.last_seen()) >= self.settings.history
+    }
+
+    /// Whether nothing counts of what is known of a flow that does not live: it is idle, or only the peer's SYN was seen.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_forgotten(&self, record: &Record) -> bool {
+        self.is_idle(record) || matches!(record.control().phase(), Phase::Opening)
+    }
+
     /// The translation that the flow has by itself.
     const fn by_itself(&self) -> Translation {
         Translation {
@@ -223,7 +235,7 @@ pub fn decide(
 ) -> Decision {
     let control = record.control();
     let phase = control.phase();
-    let idle = around.now.since(record.last_seen()) >= around.settings.history;
+    let idle = around.is_idle(record);
     let lives = matches!(phase, Phase::Established | Phase::Closing);
     if lives && (!idle || record.must_stay()) {
         return Decision::Continue(Counter::SynOnLiveFlow);
@@ -238,7 +250,7 @@ pub fn decide(
     if syn.options.authenticated || syn.passive && control.has(Control::PEER_AUTH) {
         return Decision::Open(Opening::untouched(Reason::TcpAuth));
     }
-    if idle || phase == Phase::Opening {
+    if around.is_forgotten(record) {
         return Decision::Open(around.plain(Reason::New));
     }
     let opening = if phase == Phase::HalfOpen {

@@ -253,7 +253,7 @@ fn apply<A: Address, W: Tables<A>>(
     let by = opening.translation;
     let marks = around.marks(own);
     let mut opened = opening::opened(syn, &opening, marks, record, world.now());
-    if let Some(previous) = succeeded(record, &opening, world.now()) {
+    if let Some(previous) = succeeded(record, &opening, around, world.now()) {
         world.set_previous(key, &previous);
         opened.life |= u64::from(Control::PREVIOUS);
     }
@@ -302,8 +302,18 @@ fn go_on<W: Word>(flow: &Flow<W>, record: &Record, syn: &Syn, now: Tick) {
 /// What late segments of the incarnation in `record` will need, if the next one has another translation.
 /// An unanswered SYN has none: to the peer, the next one is the same (S5). Nor has what is forgotten.
 #[inline(always)]
-fn succeeded(record: &Record, opening: &Opening, now: Tick) -> Option<Previous> {
-    let has_late = !matches!(opening.reason, Reason::New | Reason::Resent);
+fn succeeded(
+    record: &Record,
+    opening: &Opening,
+    around: &Circumstances<'_>,
+    now: Tick,
+) -> Option<Previous> {
+    let has_late = match opening.reason {
+        Reason::New | Reason::Resent => false,
+        // Decided before anybody asks what is forgotten.
+        Reason::NotGuarded | Reason::TcpAuth => true,
+        _ => !around.is_forgotten(record),
+    };
     (has_late && record.translation() != opening.translation).then(|| Previous {
         offset: record.offset().0,
         high_water: record.high_water().0,
