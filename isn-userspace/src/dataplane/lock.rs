@@ -7,7 +7,11 @@ use nix::{
     fcntl::{Flock, FlockArg},
 };
 
-use crate::failure::{Explain as _, Failure};
+use super::pins::Pins;
+use crate::{
+    failure::{Explain as _, Failure},
+    settings::Place,
+};
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -35,6 +39,12 @@ pub fn try_lock(dir: &Path) -> Result<Option<Lock>, Failure> {
             "see whether the BPF file system takes locks",
         )),
     }
+}
+
+/// The process that stays with an instance, as far as this process can see it.
+#[must_use]
+pub fn running(place: &Place) -> Option<u32> {
+    holder(&Pins::new(place).links())
 }
 
 /// The process that holds the lock on a directory, as far as this process can see it.
