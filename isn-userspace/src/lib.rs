@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod failure;

@@ -30,7 +30,7 @@ pub struct Rule {
     pub first_port: u16,
     /// Last port of the range, host order.
     pub last_port: u16,
-    /// [`Mode`] as a number; 0 ends the list.
+    /// [`Mode`] as a number; 0 ends the list, and 4 takes the ports out.
     pub mode: u16,
     /// Zero.
     pub padding: u16,
@@ -72,6 +72,7 @@ impl Rule {
     const OBSERVE: u16 = 1;
     const MONOTONIC: u16 = 2;
     const KEYED: u16 = 3;
+    const EXEMPT: u16 = 4;
 
     /// A rule for the service ports from `first_port` to `last_port`.
     #[must_use]
@@ -84,10 +85,33 @@ impl Rule {
         }
     }
 
-    /// The mode, or `None` if this is not a rule.
+    /// A rule that takes the service ports from `first_port` to `last_port` out: no rule behind it applies to them.
+    #[must_use]
+    pub const fn exempt(first_port: u16, last_port: u16) -> Self {
+        Self {
+            first_port,
+            last_port,
+            mode: Self::EXEMPT,
+            padding: 0,
+        }
+    }
+
+    /// The mode, or `None` if it takes its ports out, or this is not a rule.
     #[must_use]
     pub const fn mode(&self) -> Option<Mode> {
         Mode::from_number(self.mode)
+    }
+
+    /// Whether it takes its ports out.
+    #[must_use]
+    pub const fn is_exempt(&self) -> bool {
+        self.mode == Self::EXEMPT
+    }
+
+    /// Whether it is a rule at all; else the list has ended before it.
+    #[must_use]
+    pub const fn is_some(&self) -> bool {
+        self.mode().is_some() || self.is_exempt()
     }
 
     const fn covers(self, port: u16) -> bool {
@@ -100,7 +124,7 @@ impl Policy {
     pub const MOST_RULES: usize = 8;
 
     /// How a connection between these two ports (host order) is treated of which `service` is the one it is opened to;
-    /// `None` if it is not guarded.
+    /// `None` if it is not guarded, by no rule or by one that takes it out.
     ///
     /// Whether it is keyed must not depend on who opened it, since a segment in mid-flow does not tell: the first rule that
     /// covers either port says so.
@@ -119,7 +143,7 @@ impl Policy {
         self.mode_for_either(one, other) == Some(Mode::Keyed)
     }
 
-    /// The mode of the first rule that covers `service_port` (host order).
+    /// The mode of the first rule that covers `service_port` (host order); `None` if that one takes it out, or none does.
     #[must_use]
     pub fn mode_for(&self, service_port: u16) -> Option<Mode> {
         self.mode_for_either(service_port, service_port)
@@ -127,9 +151,11 @@ impl Policy {
 
     fn mode_for_either(&self, one: u16, other: u16) -> Option<Mode> {
         for rule in &self.rules {
-            let mode = rule.mode()?;
+            if !rule.is_some() {
+                return None;
+            }
             if rule.covers(one) || rule.covers(other) {
-                return Some(mode);
+                return rule.mode();
             }
         }
         None
@@ -185,5 +211,27 @@ mod tests {
         // Without a keyed rule that covers it, the service's port alone decides.
         assert_eq!(only.mode_of(80, 4000), Some(Mode::Monotonic));
         assert_eq!(only.mode_of(4000, 80), None);
+    }
+
+    #[test]
+    fn what_is_taken_out_no_later_rule_reaches() {
+        let plain = policy(&[
+            Rule::exempt(80, 80),
+            Rule::exempt(443, 443),
+            Rule::new(0, 65535, Mode::Monotonic),
+        ]);
+        assert_eq!(plain.mode_for(80), None);
+        assert_eq!(plain.mode_of(443, 4000), None);
+        assert_eq!(plain.mode_of(81, 80), Some(Mode::Monotonic));
+        let keyed = policy(&[Rule::exempt(80, 80), Rule::new(0, 65535, Mode::Keyed)]);
+        for (service, other) in [(80, 4000), (4000, 80)] {
+            assert!(!keyed.is_keyed(service, other));
+            assert_eq!(keyed.mode_of(service, other), None);
+        }
+        assert_eq!(keyed.mode_of(81, 4000), Some(Mode::Keyed));
+        let behind = policy(&[Rule::new(102, 102, Mode::Observe), Rule::exempt(0, 65535)]);
+        assert_eq!(behind.mode_for(102), Some(Mode::Observe));
+        assert_eq!(behind.mode_for(103), None);
+        assert!(Rule::exempt(1, 2).is_some() && !Rule::NONE.is_some());
     }
 }

@@ -1,13 +1,14 @@
 //! PLACEMENT and OPTIONS: what `attach` and `run` are told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::Common;
 use crate::{
-    failure::Failure,
-    settings::{HookChoice, Mode, OnFull, Placed, Placement, Protect, Request, TcFlavour},
+    config::{Given, Said, Source},
+    failure::{Explain as _, Failure},
+    settings::{HookChoice, Mode, OnFull, Placed, Placement, Protect, TcFlavour},
 };
 
 const LONGEST_HISTORY: i64 = 7 * 24 * 3_600;
@@ -22,8 +23,11 @@ pub fn room() -> clap::builder::RangedI64ValueParser<u32> {
 }
 
 /// Arguments of `attach` and `run`. Without any, what is attached is adopted as it is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct AttachArgs {
+    /// Configuration file; what is said here too overrides it [default: /etc/isnguard/isnguard.toml, or INSTANCE.toml there, if no interface is named here and it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Interface that faces the guarded hosts; repeatable
     #[arg(long, value_name = "IF")]
     inside: Vec<String>,
@@ -33,7 +37,7 @@ pub struct AttachArgs {
     /// Guarded prefix; repeatable [default: every host]
     ///
     /// The longest prefix that covers a host applies to it, alone. `port=` limits it to connections
-    /// to these ports, whoever opens them; `mode=` is the mode of these connections.
+    /// to these ports, whoever opens them; `mode=` is the mode of these connections, and `mode=off` takes them out.
     #[arg(long, value_name = "CIDR[,port=N|N-M][,mode=M]")]
     protect: Vec<Protect>,
     /// Mode of prefixes that name none [default: monotonic]
@@ -101,50 +105,98 @@ enum OnFullArg {
 }
 
 impl AttachArgs {
-    /// The request that the arguments make, checked as far as they themselves tell.
-    pub fn request(&self, common: &Common) -> Result<Request, Failure> {
-        let request = self.unchecked(common);
-        request.check()?;
-        Ok(request)
+    /// The file and what overrides it.
+    pub fn source(&self, common: &Common) -> Result<Source, Failure> {
+        let file = match &self.config {
+            Some(named) => Some(absolute(named)?),
+            None if self.inside.is_empty() && self.outside.is_empty() => usual_file(common),
+            None => None,
+        };
+        Ok(Source {
+            file,
+            said: self.said(common),
+            place: common.place(),
+            verbose: common.verbose,
+        })
     }
 
-    fn unchecked(&self, common: &Common) -> Request {
-        let on = |names: &[String], placement| -> Vec<Placed> {
+    fn said(&self, common: &Common) -> Given {
+        let on = |names: &[String], placement| -> Vec<Said<Placed>> {
+            let placed = |interface: &String| Placed {
+                interface: interface.clone(),
+                placement,
+            };
             names
                 .iter()
-                .map(|name| Placed {
-                    interface: name.clone(),
-                    placement,
-                })
+                .map(placed)
+                .map(Said::on_command_line)
                 .collect()
         };
         let mut placed = on(&self.inside, Placement::Inside);
         placed.extend(on(&self.outside, Placement::Outside));
-        Request {
-            place: common.place(),
+        let [instance_said, bpffs_said] = common.said;
+        Given {
+            instance: said(&instance_said.then(|| common.instance.clone())),
+            bpffs: said(&bpffs_said.then(|| common.bpffs.clone())),
             placed,
-            protect: self.protect.clone(),
-            mode: self.mode.map(|mode| match mode {
-                ModeArg::Monotonic => Mode::Monotonic,
-                ModeArg::Keyed => Mode::Keyed,
-                ModeArg::Observe => Mode::Observe,
-            }),
-            hook: self.hook,
-            tc_flavour: self.tc_flavour,
-            history: self.history,
-            max_flows: self.max_flows,
-            max_half_open: self.max_half_open,
-            max_history: self.max_history,
-            idle: self.idle,
-            closing: self.closing,
-            samples: self.samples,
-            on_full: self.on_full.map(|action| match action {
-                OnFullArg::Pass => OnFull::Pass,
-                OnFullArg::Drop => OnFull::Drop,
-            }),
-            key_file: self.key_file.clone(),
-            adopt: self.adopt,
-            verbose: common.verbose,
+            protect: self
+                .protect
+                .iter()
+                .copied()
+                .map(Said::on_command_line)
+                .collect(),
+            mode: said(&self.mode.map(Mode::from)),
+            hook: said(&self.hook),
+            tc_flavour: said(&self.tc_flavour),
+            history: said(&self.history),
+            idle: said(&self.idle),
+            closing: said(&self.closing),
+            max_flows: said(&self.max_flows),
+            max_half_open: said(&self.max_half_open),
+            max_history: said(&self.max_history),
+            on_full: said(&self.on_full.map(OnFull::from)),
+            samples: said(&self.samples),
+            key_file: said(&self.key_file),
+            adopt: said(&self.adopt),
+            metrics: Vec::new(),
+        }
+    }
+}
+
+fn said<T: Clone>(value: &Option<T>) -> Option<Said<T>> {
+    value.clone().map(Said::on_command_line)
+}
+
+/// A path that is the same at a later reload, wherever the process is by then.
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).explain(
+        format!("cannot use the configuration in {}", path.display()),
+        "name it by its whole path",
+    )
+}
+
+/// The file that applies where none is named, if it is there.
+pub fn usual_file(common: &Common) -> Option<PathBuf> {
+    let usual = Source::usual_file(&common.instance);
+    // One that may not be looked at is not there: no file had been asked for.
+    usual.exists().then_some(usual)
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Monotonic => Self::Monotonic,
+            ModeArg::Keyed => Self::Keyed,
+            ModeArg::Observe => Self::Observe,
+        }
+    }
+}
+
+impl From<OnFullArg> for OnFull {
+    fn from(action: OnFullArg) -> Self {
+        match action {
+            OnFullArg::Pass => Self::Pass,
+            OnFullArg::Drop => Self::Drop,
         }
     }
 }

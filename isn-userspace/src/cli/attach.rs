@@ -1,19 +1,21 @@
 //! `isnguard attach`: attach, pin, return.
 
-use super::{Common, Outcome, args::AttachArgs, request};
+use super::{Common, Outcome, args::AttachArgs, load};
 use crate::{
+    config::LastReload,
     dataplane,
     report::{AttachReport, Report as _},
 };
 
 /// Attaches or adopts, and says what is there then.
 pub fn attach(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
-    let request = match request(args, common) {
-        Ok(request) => request,
-        Err(usage) => return Ok(usage),
+    let (source, loaded, common) = match load(args, common) {
+        Ok(loaded) => loaded,
+        Err(ended) => return Ok(ended),
     };
-    let attached = dataplane::attach(&request, false)?;
-    tell(&AttachReport::new(&attached), attached.mounted, common)?;
+    let attached = dataplane::attach(&loaded.request, false)?;
+    LastReload::note_attached(&common.place(), source.file.as_deref())?;
+    tell(&AttachReport::new(&attached), attached.mounted, &common)?;
     Ok(Outcome::Done)
 }
 

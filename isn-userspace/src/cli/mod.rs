@@ -3,11 +3,13 @@
 mod args;
 mod attach;
 mod audit;
+mod config;
 mod detach;
 mod flows;
 mod hosts;
 mod key;
 mod pictures;
+mod policy;
 mod progress;
 mod run;
 mod snapshot;
@@ -22,15 +24,20 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    parser::ValueSource,
+};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
 use crate::{
+    config::{Loaded, Source, Unread},
     failure::{Failure, chained},
-    settings::{InstanceName, Place, Request},
+    report,
+    settings::{InstanceName, Place},
 };
 
 /// Gives every TCP connection of guarded hosts a safe initial sequence number.
@@ -74,6 +81,9 @@ pub struct Common {
     /// Tell more about what is done, on standard error
     #[arg(short, long, global = true, display_order = 103)]
     verbose: bool,
+    /// Whether instance and BPF file system were named; if not, a configuration file may name them.
+    #[arg(skip)]
+    said: [bool; 2],
 }
 
 impl Common {
@@ -101,6 +111,10 @@ enum Verb {
     Flows(flows::FlowsArgs),
     /// Grade the hosts that pass by, by their initial sequence numbers and those that leave
     Hosts(hosts::HostsArgs),
+    /// The guarded prefixes with their ports and modes, while it is attached
+    Policy(policy::PolicyArgs),
+    /// The configuration file: check it, show what applies, take it over again
+    Config(config::ConfigArgs),
     /// The key of keyed mode: which is in use, and another one in its place
     Key(key::KeyArgs),
     /// Grade the hosts in a capture by their initial sequence numbers
@@ -114,6 +128,8 @@ enum Verb {
 pub enum Outcome {
     /// All is well.
     Done,
+    /// It failed, and the reason is printed.
+    Failed,
     /// The arguments contradict each other, and the reason is printed.
     Usage,
     /// It is attached, but not as it should be.
@@ -126,6 +142,7 @@ impl Outcome {
     const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Failed => 1,
             Self::Usage => 2,
             Self::Degraded => 3,
             Self::NotRunning => 4,
@@ -136,7 +153,7 @@ impl Outcome {
 /// Parses the command line, does what it says, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Cli { verb, common } = Cli::parse();
+    let Cli { verb, common } = parsed();
     begin_log(&verb, &common);
     let ended = match verb {
         Verb::Run(args) => run::run(&args, &common),
@@ -146,6 +163,8 @@ pub fn main() -> ExitCode {
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
         Verb::Hosts(args) => hosts::hosts(&args, &common),
+        Verb::Policy(args) => policy::policy(&args, &common),
+        Verb::Config(args) => config::config(&args, &common),
         Verb::Key(args) => key::key(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
@@ -160,12 +179,60 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The request of the arguments, or the complaint about them printed.
-fn request(args: &args::AttachArgs, common: &Common) -> Result<Request, Outcome> {
-    args.request(common).map_err(|failure| {
-        complain(&failure.into());
-        Outcome::Usage
-    })
+/// The command line, with what was named on it told from defaults.
+fn parsed() -> Cli {
+    let matches = Cli::command().get_matches();
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.common.said = ["instance", "bpffs"].map(|option| is_named(&matches, option));
+    cli
+}
+
+fn is_named(matches: &ArgMatches, option: &str) -> bool {
+    matches.value_source(option) == Some(ValueSource::CommandLine)
+        || matches
+            .subcommand()
+            .is_some_and(|(_, verb)| is_named(verb, option))
+}
+
+/// The configuration of the arguments and their file, with the instance that they are about; or the complaint about them printed.
+fn load(args: &args::AttachArgs, common: &Common) -> Result<(Source, Loaded, Common), Outcome> {
+    let source = args
+        .source(common)
+        .map_err(|it| unread(&Unread::CommandLine(it)))?;
+    let loaded = source.load().map_err(|it| unread(&it))?;
+    let common = Common {
+        instance: loaded.request.place.instance.clone(),
+        bpffs: loaded.request.place.bpffs.clone(),
+        ..common.clone()
+    };
+    Ok((source, loaded, common))
+}
+
+/// Says why there is no configuration.
+fn unread(unread: &Unread) -> Outcome {
+    match unread {
+        Unread::Text(faults) => {
+            eprintln!("{faults}");
+            let count = report::counted(faults.errors.len(), "error");
+            eprintln!(
+                "isnguard: nothing was changed: {count} in {}",
+                faults.file.display()
+            );
+            Outcome::Failed
+        }
+        Unread::File(failure) => {
+            complain_of(failure);
+            Outcome::Failed
+        }
+        Unread::CommandLine(failure) => {
+            complain_of(failure);
+            Outcome::Usage
+        }
+    }
+}
+
+fn complain_of(failure: &Failure) {
+    eprintln!("isnguard: {failure}\n  what to do: {}", failure.remedy());
 }
 
 /// Whoever reads the output has read enough, as `head` does.

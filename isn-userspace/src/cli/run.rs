@@ -1,8 +1,8 @@
 //! `isnguard run`: attach and stay.
 
-use super::{Common, Outcome, args::AttachArgs, attach::tell, request};
+use super::{Common, Outcome, args::AttachArgs, attach::tell, load};
 use crate::{
-    daemon::{self, Ended},
+    daemon::{self, Ended, Following, Hangups},
     dataplane::{self, Attached},
     failure::Failure,
     report::AttachReport,
@@ -10,11 +10,13 @@ use crate::{
 
 /// Attaches or adopts, then stays until it is asked to go or the instance is detached.
 pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
-    let request = match request(args, common) {
-        Ok(request) => request,
-        Err(usage) => return Ok(usage),
+    let (source, loaded, common) = match load(args, common) {
+        Ok(loaded) => loaded,
+        Err(ended) => return Ok(ended),
     };
-    let attached = dataplane::attach(&request, true)?;
+    // Until it can be obeyed: a reload that is asked for meanwhile must not end this process.
+    let hangups = Hangups::hold()?;
+    let attached = dataplane::attach(&loaded.request, true)?;
     let report = AttachReport::new(&attached);
     let Attached {
         mounted,
@@ -30,8 +32,10 @@ pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
         )
     })?;
     let instance = &common.instance;
-    let ended = daemon::stay(&common.place(), &stay, object, |interval| {
-        tell(&report, mounted, common)?;
+    let following = Following::begin(source, &common.place())?;
+    let ended = daemon::stay(&common.place(), &stay, object, following, |interval| {
+        hangups.release()?;
+        tell(&report, mounted, &common)?;
         eprintln!(
             "ready: instance `{instance}` is attached; ended flows are removed every {} s. Ctrl-C ends \
              this process and leaves it attached",

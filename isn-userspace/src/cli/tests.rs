@@ -1,7 +1,5 @@
 //! Lines that are understood, and lines that are not.
 
-use clap::CommandFactory as _;
-
 use super::*;
 
 #[test]

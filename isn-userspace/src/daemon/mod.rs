@@ -1,6 +1,7 @@
 //! The process that stays: it removes entries of ended flows, looks after adopting, and puts
 //! back what the interfaces lose. The data plane does not need it to translate, and stays attached when it ends.
 
+mod following;
 mod health;
 mod interval;
 mod log;
@@ -15,8 +16,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use self::health::Looked as Health;
+pub use self::following::{Following, Hangups};
 pub(crate) use self::readable::{Descriptor, Readable, register};
+use self::{following::Meaning, health::Looked as Health};
 use crate::{
     dataplane::{Instance, Lock, Patience, Pins, Upkeep},
     failure::{Explain as _, Failure},
@@ -34,18 +36,19 @@ pub enum Ended {
 }
 
 /// Stays with an instance until it is asked to go or the instance is detached. `ready` is called
-/// with the interval between sweeps once everything is watched.
+/// with the interval between sweeps once everything is watched. On SIGHUP, what is followed is taken over again.
 pub fn stay(
     place: &Place,
     _only_one: &Lock,
     object: Ebpf,
+    following: Following,
     ready: impl FnOnce(Duration) -> anyhow::Result<()>,
 ) -> anyhow::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut daemon = Daemon::new(place, object)?;
+        let mut daemon = Daemon::new(place, object, following)?;
         ready(daemon.interval)?;
         Ok(daemon.run().await?)
     })
@@ -61,12 +64,14 @@ struct Daemon {
     pins: watch::Pinned,
     log: log::Log,
     _keeper: Option<Keeper>,
+    following: Following,
+    hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Daemon {
-    fn new(place: &Place, object: Ebpf) -> Result<Self, Failure> {
+    fn new(place: &Place, object: Ebpf, following: Following) -> Result<Self, Failure> {
         let instance = Instance::open(place)?.ok_or_else(|| {
             Failure::new(
                 "cannot stay",
@@ -85,6 +90,8 @@ impl Daemon {
             pins: watch::Pinned::open(place)?,
             log: log::Log::open(object)?,
             _keeper: keeper(place),
+            following,
+            hangup: catch(SignalKind::hangup())?,
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             instance,
@@ -97,6 +104,10 @@ impl Daemon {
             tokio::select! {
                 _ = self.interrupt.recv() => return Ok(Ended::Asked),
                 _ = self.terminate.recv() => return Ok(Ended::Asked),
+                _ = self.hangup.recv() => match self.following.meaning() {
+                    Meaning::Reload => self.following.reload(),
+                    Meaning::Leave => return Ok(Ended::Asked),
+                },
                 () = sleep_until(next) => {
                     self.sweep();
                     next = Instant::now() + self.interval;

@@ -125,7 +125,10 @@ pub fn wanted_policy(
 ) -> Result<PolicyTable, Failure> {
     let mode = request.mode.unwrap_or(Mode::Monotonic);
     match before {
-        _ if !request.protect.is_empty() => PolicyTable::build(&request.protect, mode),
+        _ if !request.protect.is_empty() => {
+            let named = PolicyTable::build(&request.protect, mode)?;
+            named.check_guards().map(|()| named)
+        }
         None => PolicyTable::build(&Protect::everything(), mode),
         Some(before) => Ok(request
             .mode

@@ -9,7 +9,11 @@ use nix::{
     fcntl::{Flock, FlockArg},
 };
 
-use crate::failure::{Explain as _, Failure};
+use super::pins::Pins;
+use crate::{
+    failure::{Explain as _, Failure},
+    settings::Place,
+};
 
 /// How long somebody else's change is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,6 +57,12 @@ fn unlockable(dir: &Path, error: Errno) -> Failure {
         error,
         "see whether the BPF file system takes locks",
     )
+}
+
+/// The process that stays with an instance, as far as this process can see it.
+#[must_use]
+pub fn running(place: &Place) -> Option<u32> {
+    holder(&Pins::new(place).links())
 }
 
 /// The process that holds the lock on a directory, as far as this process can see it.

@@ -13,7 +13,7 @@ use isn_common::{
 use super::{pins::Pins, table::Table};
 use crate::{
     failure::{Explain as _, Failure},
-    settings::PolicyTable,
+    settings::{PolicyTable, Step},
 };
 
 /// All maps in the order in which they are opened.
@@ -126,25 +126,19 @@ impl Maps {
             .explain("cannot read the guarded prefixes", AS_ROOT)
     }
 
-    /// Replaces the guarded prefixes: first what is new or changed, then away with what is not
-    /// wanted, so that no host is unguarded in between.
+    /// Replaces the guarded prefixes, in an order in which every host is treated as before or as wanted, and killed in
+    /// between, too; to be called again then.
     pub fn write_policy(&mut self, wanted: &PolicyTable) -> Result<(), Failure> {
-        let current = self.policy()?;
-        for (prefix, policy) in &wanted.0 {
-            if current.0.get(prefix) != Some(policy) {
-                self.guard(prefix, policy).explain(
+        for step in wanted.steps_from(&self.policy()?) {
+            match step {
+                Step::Put(prefix, policy) => self.guard(&prefix, &policy).explain(
                     format!("cannot guard `{prefix}`"),
                     "guard fewer and larger prefixes: each family has room for 4096",
-                )?;
+                )?,
+                Step::Remove(prefix) => self
+                    .unguard(&prefix)
+                    .explain(format!("cannot remove `{prefix}`"), AS_ROOT)?,
             }
-        }
-        for prefix in current
-            .0
-            .keys()
-            .filter(|prefix| !wanted.0.contains_key(prefix))
-        {
-            self.unguard(prefix)
-                .explain(format!("cannot remove `{prefix}`"), AS_ROOT)?;
         }
         Ok(())
     }

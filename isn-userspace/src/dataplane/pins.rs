@@ -5,6 +5,7 @@
 //! | `MAP` | the map of that name (`isn_common::abi::maps`) |
 //! | `links/PLACEMENT_IFINDEX_HOOK` | the link at that hook; for a clsact filter, which is no link, its program |
 //! | `notes/IFINDEX` | a symbolic link that leads nowhere; its target is a [`Note`] as JSON |
+//! | `notes/reload` | another one: what became of the last configuration that was to be taken over |
 //!
 //! A BPF file system holds pins, directories and symbolic links, nothing else, and goes when the
 //! machine stops, as interfaces do. So a note lives exactly as long as what it is about.
@@ -143,6 +144,27 @@ impl Pins {
         std::os::unix::fs::symlink(serde_json::to_string(note)?, &new)?;
         fs::rename(new, path)?;
         Ok(())
+    }
+
+    /// A text that was noted about the instance as a whole; its name is no number and has no dot.
+    #[must_use]
+    pub fn text_note(&self, name: &str) -> Option<String> {
+        let target = fs::read_link(self.notes().join(name)).ok()?;
+        target.into_os_string().into_string().ok()
+    }
+
+    /// Notes a text of at most 4,000 octets about the instance as a whole, in place of what was noted by this name.
+    pub fn write_text_note(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let new = self.notes().join(format!("{name}_new"));
+        absent_is_fine(fs::remove_file(&new))?;
+        std::os::unix::fs::symlink(text, &new)?;
+        fs::rename(new, self.notes().join(name))?;
+        Ok(())
+    }
+
+    /// Forgets it.
+    pub fn remove_text_note(&self, name: &str) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.notes().join(name)))
     }
 
     /// Forgets what was noted about an interface.

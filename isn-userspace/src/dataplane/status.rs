@@ -17,6 +17,7 @@ use super::{
     trust,
 };
 use crate::{
+    config::LastReload,
     failure::Failure,
     settings::{Place, Placement, PolicyTable, TcFlavour},
 };
@@ -56,6 +57,8 @@ pub struct Status {
     pub key: KeyState,
     /// The process that stays with it, if there is one to be seen.
     pub running: Option<u32>,
+    /// What became of the configuration file that was to be taken over last.
+    pub last_reload: Option<LastReload>,
     /// What is wrong; empty if all is well.
     pub problems: Vec<String>,
 }
@@ -71,6 +74,9 @@ pub fn read(place: &Place) -> Result<Option<Status>, Failure> {
     let mut status = read_locked(place, &pins, &mut open_netlink()?)?;
     // Nothing that an attach could put right.
     status.problems.extend(status.key.problem());
+    status.last_reload = LastReload::of(place);
+    let reload = status.last_reload.as_ref();
+    status.problems.extend(reload.and_then(LastReload::problem));
     Ok(Some(status))
 }
 
@@ -129,6 +135,7 @@ pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<
         policy: maps.policy()?,
         key: KeyState::read(&maps, &settings.keyed)?,
         running: lock::holder(&pins.links()),
+        last_reload: None,
         problems,
     })
 }

@@ -3,12 +3,14 @@
 
 mod audit;
 mod change;
+mod config;
 mod duration;
 mod flows;
 mod graded;
 mod hosts;
 mod key;
 mod listing;
+mod policy;
 mod snapshot;
 mod stats;
 mod status;
@@ -17,11 +19,13 @@ use std::io::{self, IsTerminal, Write};
 
 pub use audit::AuditReport;
 pub use change::{AttachReport, DetachReport};
+pub use config::{CheckReport, DiffReport, ReloadReport, ShowReport};
 pub use duration::short as span;
 pub use flows::{FlowsReport, Selection};
 pub use graded::HostLine;
 pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
 pub use key::{KeyReport, RotateReport};
+pub use policy::PolicyReport;
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;

@@ -17,8 +17,9 @@ use super::{
     listing::{Column, Listing},
 };
 use crate::{
+    config::LastReload,
     dataplane::{Attachment, Hook, Status},
-    settings::{TcFlavour, common_mode, mode_name},
+    settings::{TcFlavour, common_mode},
 };
 
 /// The state of an instance as `status --json` shows it.
@@ -34,6 +35,7 @@ pub struct StatusReport {
     key: Option<KeyLine>,
     adopting: Option<AdoptingLine>,
     running: Option<u32>,
+    last_reload: Option<ReloadLine>,
     abi_version: u32,
     healthy: bool,
     problems: Vec<String>,
@@ -59,6 +61,25 @@ struct GuardedLine {
     mode: &'static str,
 }
 
+#[derive(Debug, Serialize)]
+struct ReloadLine {
+    file: String,
+    at: u64,
+    successful: bool,
+    message: String,
+}
+
+impl ReloadLine {
+    fn new(last: &LastReload) -> Self {
+        Self {
+            file: last.file.display().to_string(),
+            at: last.at_seconds(),
+            successful: last.successful,
+            message: last.message.clone(),
+        }
+    }
+}
+
 impl StatusReport {
     /// The state of an instance that is there.
     #[must_use]
@@ -67,7 +88,7 @@ impl StatusReport {
         let guarded = status.policy.rules().map(|rule| GuardedLine {
             prefix: rule.prefix.to_string(),
             ports: rule.ports.to_string(),
-            mode: mode_name(rule.mode),
+            mode: rule.mode.name(),
         });
         Self {
             instance: status.instance.clone(),
@@ -87,6 +108,7 @@ impl StatusReport {
             key: KeyLine::of(&status.key),
             adopting: status.key.adopting.map(AdoptingLine::new),
             running: status.running,
+            last_reload: status.last_reload.as_ref().map(ReloadLine::new),
             abi_version: status.settings.abi_version,
             healthy: status.problems.is_empty(),
             problems: status.problems.clone(),
@@ -107,6 +129,7 @@ impl StatusReport {
             key: None,
             adopting: None,
             running: None,
+            last_reload: None,
             abi_version: ABI_VERSION,
             healthy: false,
             problems: vec![why],
@@ -230,6 +253,14 @@ impl StatusReport {
             |pid| format!("process {pid}"),
         );
         field(out, style, "running", &running)?;
+        if let Some(last) = &self.last_reload {
+            let how = if last.successful {
+                "taken over"
+            } else {
+                "not taken over"
+            };
+            field(out, style, "config", &format!("{}, {how}", last.file))?;
+        }
         for line in &self.attached {
             let AttachmentLine {
                 interface,

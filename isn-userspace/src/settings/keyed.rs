@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 use isn_common::abi::policy::Policy;
 
-use super::{Mode, PolicyTable};
+use super::{Mode, PolicyTable, Treatment};
 
 /// What becomes of keyed mode when one policy takes the place of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,8 @@ impl PolicyTable {
     /// Whether any rule is keyed.
     #[must_use]
     pub fn has_keyed(&self) -> bool {
-        self.rules().any(|rule| rule.mode == Mode::Keyed)
+        self.rules()
+            .any(|rule| rule.mode == Treatment::Guard(Mode::Keyed))
     }
 
     /// Whether a connection of this host between these two ports is keyed, whichever is the host's.

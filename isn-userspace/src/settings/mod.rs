@@ -5,14 +5,16 @@ mod instance;
 mod keyed;
 mod policy;
 mod protect;
+mod treatment;
 
 use std::path::PathBuf;
 
 pub use instance::InstanceName;
 pub use isn_common::abi::{policy::Mode, settings::OnFull};
 pub use keyed::Turned;
-pub use policy::{Guarded, PolicyTable, common_mode, mode_name};
-pub use protect::{Ports, Protect};
+pub use policy::{Added, Guarded, PolicyTable, Step, common_mode, mode_name};
+pub use protect::{Ports, Protect, prefix};
+pub use treatment::Treatment;
 
 use crate::failure::Failure;
 
@@ -52,6 +54,19 @@ pub enum HookChoice {
     Tc,
 }
 
+impl HookChoice {
+    /// Name on the command line and in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Xdp => "xdp",
+            Self::XdpGeneric => "xdp-generic",
+            Self::Tc => "tc",
+        }
+    }
+}
+
 /// How TC programs are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TcFlavour {
@@ -59,6 +74,17 @@ pub enum TcFlavour {
     Tcx,
     /// Filters of a clsact qdisc, every kernel
     Clsact,
+}
+
+impl TcFlavour {
+    /// Name on the command line, in the configuration and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
 }
 
 /// An interface and the side it is on.
@@ -120,6 +146,30 @@ pub struct Request {
 }
 
 impl Request {
+    /// Nothing is said but the place.
+    #[must_use]
+    pub const fn of(place: Place) -> Self {
+        Self {
+            place,
+            placed: Vec::new(),
+            protect: Vec::new(),
+            mode: None,
+            hook: None,
+            tc_flavour: None,
+            history: None,
+            max_flows: None,
+            max_half_open: None,
+            max_history: None,
+            idle: None,
+            closing: None,
+            samples: None,
+            on_full: None,
+            key_file: None,
+            adopt: None,
+            verbose: false,
+        }
+    }
+
     /// Refuses interfaces that are named twice, and both sides in one instance.
     pub fn check(&self) -> Result<(), Failure> {
         for (nth, placed) in self.placed.iter().enumerate() {

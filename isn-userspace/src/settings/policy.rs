@@ -1,15 +1,18 @@
 //! Guarded prefixes as the data plane wants them: one [`Policy`] for each prefix, of which the
 //! longest that covers a host applies, alone.
 
+mod edit;
 #[cfg(test)]
 mod tests;
+mod transition;
 
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use isn_common::abi::policy::{Policy, Rule};
 
-use super::{Mode, Ports, Protect};
+pub use self::{edit::Added, transition::Step};
+use super::{Mode, Ports, Protect, Treatment};
 use crate::failure::Failure;
 
 /// Name of a mode on the command line and in JSON.
@@ -33,8 +36,8 @@ pub struct Guarded {
     pub prefix: IpNet,
     /// The service ports.
     pub ports: Ports,
-    /// The mode.
-    pub mode: Mode,
+    /// What becomes of connections to these ports.
+    pub mode: Treatment,
 }
 
 impl PolicyTable {
@@ -46,7 +49,7 @@ impl PolicyTable {
             let rule = Guarded {
                 prefix,
                 ports,
-                mode: given.mode.unwrap_or(mode),
+                mode: given.mode.unwrap_or(Treatment::Guard(mode)),
             };
             add(table.entry(prefix).or_default(), rule)?;
         }
@@ -58,10 +61,16 @@ impl PolicyTable {
         ))
     }
 
-    /// The same prefixes and ports, all in `mode`.
+    /// The same prefixes and ports, all in `mode`, but for those that are taken out.
     #[must_use]
     pub fn in_mode(&self, mode: Mode) -> Self {
-        let changed = |rule: Guarded| Guarded { mode, ..rule };
+        let changed = |rule: Guarded| Guarded {
+            mode: rule
+                .mode
+                .mode()
+                .map_or(rule.mode, |_| Treatment::Guard(mode)),
+            ..rule
+        };
         let policies = self.0.iter().map(|(prefix, old)| {
             let rules: Vec<_> = rules(*prefix, old).map(changed).collect();
             (*prefix, policy(&rules))
@@ -80,9 +89,8 @@ impl PolicyTable {
     /// the second's rules do not reach its hosts.
     #[must_use]
     pub fn shadows(&self) -> Vec<(IpNet, IpNet)> {
-        let partial = |policy: &Policy| (0..=u16::MAX).any(|port| policy.mode_for(port).is_none());
         let mut found = Vec::new();
-        for (narrow, _) in self.0.iter().filter(|(_, policy)| partial(policy)) {
+        for (narrow, _) in self.0.iter().filter(|(_, policy)| is_partial(policy)) {
             let wider = self
                 .0
                 .keys()
@@ -95,15 +103,32 @@ impl PolicyTable {
     }
 }
 
-/// The mode that all rules have; "mixed" if they differ, "none" if there is no rule.
+/// The mode that all rules have that guard; "mixed" if they differ, "none" if there is none.
 #[must_use]
 pub fn common_mode(table: &PolicyTable) -> &'static str {
-    let mut modes = table.rules().map(|rule| rule.mode);
+    let mut modes = table.rules().filter_map(|rule| rule.mode.mode());
     match modes.next() {
         None => "none",
         Some(first) if modes.all(|mode| mode == first) => mode_name(first),
         Some(_) => "mixed",
     }
+}
+
+/// Whether some port has no rule.
+fn is_partial(policy: &Policy) -> bool {
+    let rules = policy.rules.iter().take_while(|rule| rule.is_some());
+    let mut ranges: Vec<(u32, u32)> = rules
+        .map(|rule| (rule.first_port.into(), rule.last_port.into()))
+        .collect();
+    ranges.sort_unstable();
+    let covered = ranges.iter().fold(0, |next, (first, last)| {
+        if *first <= next {
+            next.max(last + 1)
+        } else {
+            next
+        }
+    });
+    covered <= u32::from(u16::MAX)
 }
 
 fn add(rules: &mut Vec<Guarded>, rule: Guarded) -> Result<(), Failure> {
@@ -140,7 +165,11 @@ fn add(rules: &mut Vec<Guarded>, rule: Guarded) -> Result<(), Failure> {
 fn policy(rules: &[Guarded]) -> Policy {
     let mut slots = [Rule::NONE; Policy::MOST_RULES];
     for (slot, rule) in slots.iter_mut().zip(rules) {
-        *slot = Rule::new(rule.ports.first, rule.ports.last, rule.mode);
+        let Ports { first, last } = rule.ports;
+        *slot = match rule.mode {
+            Treatment::Guard(mode) => Rule::new(first, last, mode),
+            Treatment::Exempt => Rule::exempt(first, last),
+        };
     }
     Policy { rules: slots }
 }
@@ -151,7 +180,9 @@ fn rules(prefix: IpNet, policy: &Policy) -> impl Iterator<Item = Guarded> {
             first: rule.first_port,
             last: rule.last_port,
         };
-        rule.mode().map(|mode| Guarded {
+        let guard = rule.mode().map(Treatment::Guard);
+        let mode = guard.or_else(|| rule.is_exempt().then_some(Treatment::Exempt))?;
+        Some(Guarded {
             prefix,
             ports,
             mode,

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-use super::{Mode, mode_name};
+use super::Treatment;
 
 /// A guarded prefix, the service ports it is guarded on, and the mode if one was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Protect {
     /// Service ports.
     pub ports: Ports,
     /// Mode, if named.
-    pub mode: Option<Mode>,
+    pub mode: Option<Treatment>,
 }
 
 /// A range of service ports, both ends included.
@@ -63,6 +63,19 @@ impl Protect {
     }
 }
 
+impl fmt::Display for Protect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.prefix)?;
+        if self.ports != Ports::ALL {
+            write!(f, ",port={}", self.ports)?;
+        }
+        match self.mode {
+            Some(mode) => write!(f, ",mode={}", mode.name()),
+            None => Ok(()),
+        }
+    }
+}
+
 impl FromStr for Protect {
     type Err = String;
 
@@ -73,7 +86,7 @@ impl FromStr for Protect {
         for part in pieces {
             match part.split_once('=') {
                 Some(("port", value)) if ports.is_none() => ports = Some(value.parse()?),
-                Some(("mode", value)) if mode.is_none() => mode = Some(mode_from(value)?),
+                Some(("mode", value)) if mode.is_none() => mode = Some(value.parse()?),
                 Some((key @ ("port" | "mode"), _)) => {
                     return Err(format!(
                         "`{key}=` is given twice; use --protect twice instead"
@@ -94,7 +107,8 @@ impl FromStr for Protect {
     }
 }
 
-fn prefix(text: &str) -> Result<IpNet, String> {
+/// A prefix, or an address that stands for one host.
+pub fn prefix(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
     }
@@ -129,16 +143,9 @@ impl FromStr for Ports {
     }
 }
 
-fn mode_from(text: &str) -> Result<Mode, String> {
-    [Mode::Monotonic, Mode::Keyed, Mode::Observe]
-        .into_iter()
-        .find(|mode| mode_name(*mode) == text)
-        .ok_or_else(|| format!("`mode={text}` is neither `monotonic`, `keyed` nor `observe`"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Mode, *};
 
     fn parsed(argument: &str) -> Protect {
         argument
@@ -164,12 +171,12 @@ mod tests {
     #[test]
     fn ports_and_mode_in_any_order() {
         let protect = parsed("10.0.0.0/8,mode=observe,port=102-110");
-        assert_eq!(protect.mode, Some(Mode::Observe));
+        assert_eq!(protect.mode, Some(Treatment::Guard(Mode::Observe)));
         assert_eq!(protect.ports.to_string(), "102-110");
         assert_eq!(parsed("10.0.0.0/8,port=102").ports.to_string(), "102");
-        for mode in [Mode::Monotonic, Mode::Keyed] {
-            let named = format!("10.0.0.0/8,mode={}", mode_name(mode));
-            assert_eq!(parsed(&named).mode, Some(mode));
+        for treatment in Treatment::ALL {
+            let named = format!("10.0.0.0/8,mode={}", treatment.name());
+            assert_eq!(parsed(&named).mode, Some(treatment));
         }
     }
 
@@ -190,7 +197,7 @@ mod tests {
             ("10.0.0.0/8,port=http", "`port=http`"),
             (
                 "10.0.0.0/8,mode=locked",
-                "neither `monotonic`, `keyed` nor `observe`",
+                "neither `monotonic`, `keyed`, `observe` nor `off`",
             ),
             ("10.0.0.0/8,port=1,port=2", "given twice"),
             ("10.0.0.0/8,", "`` is neither"),

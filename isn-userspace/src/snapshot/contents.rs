@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use isn_common::{
     abi::{
         flow::{Control, Previous, Record, pack},
-        policy::{Mode, Policy, Rule},
+        policy::{Policy, Rule},
         settings::{OnFull, Settings},
     },
     flow::{Key4, Key6},
@@ -197,7 +197,7 @@ impl Contents {
 }
 
 fn saved_policy((prefix, policy): (&IpNet, &Policy)) -> SavedPolicy {
-    let rules = policy.rules.iter().take_while(|rule| rule.mode().is_some());
+    let rules = policy.rules.iter().take_while(|rule| rule.is_some());
     SavedPolicy {
         address: prefix.addr(),
         length: prefix.prefix_len(),
@@ -214,7 +214,11 @@ fn policy(saved: &SavedPolicy) -> Option<(IpNet, Policy)> {
         return None;
     }
     for (slot, (first, last, mode)) in rules.iter_mut().zip(&saved.rules) {
-        *slot = Rule::new(*first, *last, Mode::from_number(*mode)?);
+        let rule = Rule {
+            mode: *mode,
+            ..Rule::exempt(*first, *last)
+        };
+        *slot = Some(rule).filter(Rule::is_some)?;
     }
     Some((prefix, Policy { rules }))
 }

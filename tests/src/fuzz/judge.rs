@@ -182,12 +182,11 @@ fn rules(rules: &[Rule]) -> Vec<model::Rule> {
         policy::Mode::Monotonic => Some(Mode::Monotonic),
         policy::Mode::Keyed => Some(Mode::Keyed),
     };
-    let with_mode = |rule: &Rule| {
-        Some(model::Rule {
-            first_port: rule.first_port,
-            last_port: rule.last_port,
-            mode: mode(rule)?,
-        })
+    let judged = |rule: &Rule| model::Rule {
+        first_port: rule.first_port,
+        last_port: rule.last_port,
+        mode: mode(rule),
     };
-    rules.iter().map_while(with_mode).collect()
+    let known = rules.iter().take_while(|rule| rule.is_some());
+    known.map(judged).collect()
 }

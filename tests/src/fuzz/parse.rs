@@ -9,7 +9,7 @@ use isn_common::{
 use super::{
     episode::{Episode, Guarded, Instance, Loss, Packet, Step},
     relocation::{Mark, Relocation},
-    text::{MODES, SPACES},
+    text::{EXEMPT, MODES, SPACES},
 };
 
 impl Episode {
@@ -81,6 +81,9 @@ fn policy<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Step> {
 fn rule(word: &str) -> Result<Rule> {
     let rule = word.split_once('=').and_then(|(ports, mode)| {
         let (first, last) = ports.split_once('-')?;
+        if mode == EXEMPT {
+            return Some(Rule::exempt(first.parse().ok()?, last.parse().ok()?));
+        }
         let mode = MODES.iter().find(|(name, _)| *name == mode)?.1;
         Some(Rule::new(first.parse().ok()?, last.parse().ok()?, mode))
     });

@@ -84,7 +84,7 @@ impl Author {
     }
 
     fn some_rules(&mut self) -> Vec<Rule> {
-        match self.rng.u8(..9) {
+        match self.rng.u8(..10) {
             0 => all(Mode::Observe),
             1 => Vec::new(),
             2 => vec![
@@ -92,28 +92,28 @@ impl Author {
                 Rule::new(80, 80, Mode::Monotonic),
             ],
             3..=5 => self.keyed_rules(),
+            6 => vec![
+                Rule::exempt(80, 443),
+                Rule::new(0, u16::MAX, Mode::Monotonic),
+            ],
             _ => all(Mode::Monotonic),
         }
     }
 
     /// Keyed, with exceptions on either end's ports.
     fn keyed_rules(&mut self) -> Vec<Rule> {
-        let exception = self.rng.choice([Mode::Observe, Mode::Monotonic]);
-        let exception = exception.unwrap_or(Mode::Observe);
+        let mode = self
+            .rng
+            .choice([Some(Mode::Observe), Some(Mode::Monotonic), None]);
+        let exception = |first, last| match mode.flatten() {
+            Some(mode) => Rule::new(first, last, mode),
+            None => Rule::exempt(first, last),
+        };
         match self.rng.u8(..8) {
             0 => vec![Rule::new(80, 80, Mode::Keyed)],
-            1 => vec![
-                Rule::new(443, 443, exception),
-                Rule::new(0, u16::MAX, Mode::Keyed),
-            ],
-            2 => vec![
-                Rule::new(1025, 1025, exception),
-                Rule::new(80, 443, Mode::Keyed),
-            ],
-            3 => vec![
-                Rule::new(443, 443, Mode::Keyed),
-                Rule::new(0, 1023, exception),
-            ],
+            1 => vec![exception(443, 443), Rule::new(0, u16::MAX, Mode::Keyed)],
+            2 => vec![exception(1025, 1025), Rule::new(80, 443, Mode::Keyed)],
+            3 => vec![Rule::new(443, 443, Mode::Keyed), exception(0, 1023)],
             _ => all(Mode::Keyed),
         }
     }

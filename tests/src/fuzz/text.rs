@@ -43,6 +43,8 @@ pub(super) const MODES: [(&str, Mode); 3] = [
     ("monotonic", Mode::Monotonic),
     ("keyed", Mode::Keyed),
 ];
+/// A rule that takes its ports out.
+pub(super) const EXEMPT: &str = "off";
 /// As many equal octets are written as one with a count.
 const RUN: usize = 8;
 
@@ -97,7 +99,8 @@ fn write_keyed(f: &mut fmt::Formatter<'_>, instance: Instance) -> fmt::Result {
 
 fn write_rule(f: &mut fmt::Formatter<'_>, rule: Rule) -> fmt::Result {
     let mode = MODES.iter().find(|(_, mode)| rule.mode() == Some(*mode));
-    let mode = mode.map_or("none", |(name, _)| name);
+    let unnamed = if rule.is_exempt() { EXEMPT } else { "none" };
+    let mode = mode.map_or(unnamed, |(name, _)| name);
     write!(f, " {}-{}={mode}", rule.first_port, rule.last_port)
 }
 

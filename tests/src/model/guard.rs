@@ -22,8 +22,8 @@ pub struct Rule {
     pub first_port: u16,
     /// Last port.
     pub last_port: u16,
-    /// What applies.
-    pub mode: Mode,
+    /// What applies; `None` takes the ports out.
+    pub mode: Option<Mode>,
 }
 
 /// Addresses that begin with the same bits.
@@ -44,7 +44,7 @@ pub struct Guard {
     pub rules: Vec<Rule>,
 }
 
-/// What the first rule says that covers one of these ports of `host`, or `None` if it is not guarded.
+/// What the first rule says that covers one of these ports of `host`, or `None` if it is not guarded, or taken out.
 #[must_use]
 pub fn mode_for(guards: &[Guard], host: IpAddr, ports: &[u16]) -> Option<Mode> {
     let guard = guards
@@ -55,7 +55,7 @@ pub fn mode_for(guards: &[Guard], host: IpAddr, ports: &[u16]) -> Option<Mode> {
         let range = rule.first_port..=rule.last_port;
         ports.iter().any(|port| range.contains(port))
     };
-    guard.rules.iter().find(covers).map(|rule| rule.mode)
+    guard.rules.iter().find(covers)?.mode
 }
 
 /// Whether a flow is keyed: a segment in mid-flow does not tell which of the two ports is the service's.

@@ -73,6 +73,25 @@ fn rules_for_ports() {
                 },
             ),
             case(
+                "S1, S3: a port that is taken out is not guarded, whichever end has it",
+                |flow| {
+                    let _ = flow.keyed();
+                    flow.policy(&policy(&[
+                        Rule::exempt(80, 80),
+                        Rule::new(0, u16::MAX, Mode::Keyed),
+                    ]));
+                    let unguarded = Leaves::Unchanged(PassReason::NotGuarded);
+                    for (host, peer) in [(1025, 80), (80, 1025)] {
+                        between(flow, host, peer);
+                        is_not_keyed(flow);
+                        flow.expect(&host_syn(1000), &unguarded, NOTHING);
+                        flow.lose();
+                    }
+                    between(flow, 1025, 81);
+                    is_keyed(flow);
+                },
+            ),
+            case(
                 "S1, S3: a keyed port is keyed whichever end has it, though nothing guards the other",
                 |flow| {
                     let _ = flow.keyed();

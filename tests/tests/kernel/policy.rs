@@ -77,6 +77,17 @@ fn prefixes_and_ports() {
                     flow.expect(&host_syn_ack(1000, PEER_ISN + 1), &NOT_GUARDED, NOTHING);
                 },
             ),
+            case("S1: ports that are taken out are not guarded", |flow| {
+                flow.policy(&policy(&[
+                    Rule::exempt(80, 80),
+                    Rule::new(0, u16::MAX, Mode::Monotonic),
+                ]));
+                flow.expect(&host_syn(1000), &NOT_GUARDED, NOTHING);
+                flow.expect(&peer_syn_ack(PEER_ISN, 1001), &NOT_FOLLOWED, NOTHING);
+                flow.carrier = flow.carrier.clone().to_port(443);
+                flow.closed_connection(5_000_000, 5_065_535);
+                let _ = flow.rewritten(&host_syn(1000), REWRITTEN);
+            }),
             case("S1: the first rule that covers the port applies", |flow| {
                 flow.policy(&policy(&[
                     Rule::new(80, 80, Mode::Observe),
@@ -131,6 +142,13 @@ fn a_policy_that_changes() {
         &[case(
             "S1: the longest prefix applies, to one host of a guarded network",
             |flow| {
+                let out = policy(&[Rule::exempt(0, u16::MAX)]);
+                for rules in [&out, &policy(&[])] {
+                    flow.worlds
+                        .guard4([192, 0, 2, 10], 32, rules)
+                        .expect("the policy can be written");
+                    flow.expect(&host_syn(1000), &NOT_GUARDED, NOTHING);
+                }
                 flow.worlds
                     .guard4([192, 0, 2, 10], 32, &everywhere(Mode::Observe))
                     .expect("the policy can be written");

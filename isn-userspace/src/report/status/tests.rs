@@ -46,6 +46,7 @@ fn status(problems: &[&str]) -> Status {
         policy: PolicyTable::build(&protect, Mode::Monotonic).unwrap(),
         key: key(false),
         running: None,
+        last_reload: None,
         problems: problems.iter().map(|problem| (*problem).into()).collect(),
     }
 }

@@ -8,7 +8,7 @@ fn table(protect: &[&str]) -> Result<PolicyTable, Failure> {
 }
 
 fn described(table: &PolicyTable) -> Vec<String> {
-    let line = |rule: Guarded| format!("{} {} {}", rule.prefix, rule.ports, mode_name(rule.mode));
+    let line = |rule: Guarded| format!("{} {} {}", rule.prefix, rule.ports, rule.mode.name());
     table.rules().map(line).collect()
 }
 

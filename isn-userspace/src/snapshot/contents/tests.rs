@@ -67,7 +67,7 @@ fn seed() -> Seed {
         .collect();
     Seed {
         settings,
-        policy: PolicyTable::build(&protect, Mode::Monotonic).unwrap(),
+        policy: PolicyTable::build(&protect, crate::settings::Mode::Monotonic).unwrap(),
         capacities: Capacities {
             flows: 10,
             half_open: 20,

@@ -21,7 +21,7 @@ pub fn given() -> Given {
     let rules = vec![Rule {
         first_port: 0,
         last_port: 65_535,
-        mode: Mode::Monotonic,
+        mode: Some(Mode::Monotonic),
     }];
     let host6 = [0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let prefixes = [Prefix::V4([192, 0, 2, 0], 24), Prefix::V6(host6, 48)];

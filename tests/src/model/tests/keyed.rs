@@ -116,7 +116,7 @@ fn who_opens_does_not_matter() {
     let rules = |first_port, mode| Rule {
         first_port,
         last_port: first_port,
-        mode,
+        mode: Some(mode),
     };
     bench.model.given().guards[0].rules = vec![rules(80, Mode::Keyed), rules(1025, Mode::Observe)];
     let f = f_by(KEY);
