@@ -52,6 +52,7 @@ pub use keying::{Adopting, KeyState, KeyedBefore, Patience, Pinned, Rotated, Rot
 pub use lock::Lock;
 pub use maps::Maps;
 pub use pins::Pins;
+pub use privileges::keep_what_staying_takes;
 pub use programs::Capacities;
 pub use putting::Restored;
 pub use remembered::{Family, Remembered};
