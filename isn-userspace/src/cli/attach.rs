@@ -7,6 +7,16 @@ use crate::{
     report::{AttachReport, Report as _},
 };
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  isnguard attach --inside eth1 --protect 192.0.2.0/24 --mode observe
+  isnguard attach --outside eth0 --protect 198.51.100.7
+  isnguard attach --inside eth1 --protect 192.0.2.0/24,port=102,mode=keyed
+  isnguard attach                           adopt what is attached already
+
+Nothing is removed after its time unless `isnguard run` stays; use `run` for more than a trial. On failure everything that was \
+done is taken back.";
+
 /// Attaches or adopts, and says what is there then.
 pub fn attach(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
     let (source, loaded, common) = match load(args, common) {

@@ -48,8 +48,8 @@ pub struct AuditArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  tcpdump -i eth1 -s 128 -w plant.pcap 'tcp'      an hour of it, on the side of the hosts
-  isnguard audit plant.pcap                       which hosts need isnguard, and in which mode
+  tcpdump -i eth1 -s 128 -w plant.pcap 'tcp'      an hour, facing the hosts
+  isnguard audit plant.pcap                       which hosts need which mode
   isnguard audit plant.pcap --host 192.0.2.0/24 --plot worst.svg
   zcat plant.pcap.gz | isnguard audit - --json
 

@@ -18,6 +18,7 @@ use crate::{
 
 /// Arguments of `detach`.
 #[derive(Args, Clone, Copy, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct DetachArgs {
     /// Make no new offset, wait until the last translated flow ends, then detach
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
@@ -30,6 +31,16 @@ pub struct DetachArgs {
     #[arg(long, requires = "force")]
     reset: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  isnguard detach                           refused while connections need it
+  isnguard detach --drain                   wait for their end, five minutes
+  isnguard detach --drain=86400             the same, a day
+  isnguard detach --force --reset           end them at both ends, now
+
+A connection that has an offset breaks when its translation goes; all others pass untouched. While it drains, no connection \
+gets an offset any more.";
 
 /// Detaches the instance.
 pub fn detach(args: DetachArgs, common: &Common) -> anyhow::Result<Outcome> {

@@ -15,6 +15,7 @@ const FEW: usize = 100;
 
 /// Arguments of `flows`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct FlowsArgs {
     /// Only flows of this guarded host
     #[arg(long, value_name = "IP")]
@@ -26,6 +27,13 @@ pub struct FlowsArgs {
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  isnguard flows --translated               the connections with an offset
+  isnguard flows --host 192.0.2.21 --limit 20
+  isnguard flows --json | jq '.flows | length'
+";
 
 /// Reports the flows.
 pub fn flows(args: &FlowsArgs, common: &Common) -> anyhow::Result<Outcome> {

@@ -45,7 +45,7 @@ pub struct HostsArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  isnguard hosts                                   which hosts need which mode, the worst first
+  isnguard hosts                            which hosts need which mode
   isnguard hosts --host 192.0.2.0/24 --plot worst.svg
   isnguard hosts --watch=10
 

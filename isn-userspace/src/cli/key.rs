@@ -13,14 +13,38 @@ use crate::{
 
 /// Arguments of `key`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct KeyArgs {
     #[command(subcommand)]
     verb: KeyVerb,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  isnguard key rotate                       make a key, or replace it
+  isnguard key status                       which one is in use
+
+The key is never shown: keys are told apart by their fingerprints.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  isnguard key status
+  isnguard key status --json | jq .agree
+
+Exit codes: 0 the key in the file is the one in use, or nothing is keyed; 3 it is not.";
+
+const ROTATE_EXAMPLES: &str = "\
+Examples:
+  isnguard key rotate                       make a key, or replace it
+  isnguard key rotate --from /root/other.key
+  isnguard key rotate --adopt 86400         connections live a day at most
+
+Every connection keeps the offset that it has. It is refused while connections are still being adopted after the last time.";
+
 #[derive(Debug, Subcommand)]
 enum KeyVerb {
     /// Which key is in the file and which in use, by fingerprints, and whether connections of before are adopted
+    #[command(after_help = STATUS_EXAMPLES)]
     Status {
         #[command(flatten)]
         named: Named,
@@ -37,6 +61,7 @@ struct Named {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = ROTATE_EXAMPLES)]
 struct RotateArgs {
     #[command(flatten)]
     named: Named,

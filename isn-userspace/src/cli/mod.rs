@@ -3,11 +3,13 @@
 mod args;
 mod attach;
 mod audit;
+mod completions;
 mod config;
 mod detach;
 mod flows;
 mod hosts;
 mod key;
+mod manual;
 mod pictures;
 mod policy;
 mod progress;
@@ -45,7 +47,7 @@ use crate::{
 /// isnguard runs on the Linux gateway in front of hosts that choose unsafe ones. Its data plane lives
 /// in the kernel and goes on when this program has ended.
 #[derive(Debug, Parser)]
-#[command(name = "isnguard", version)]
+#[command(name = "isnguard", version, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -86,6 +88,16 @@ pub struct Common {
     said: [bool; 2],
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  isnguard audit plant.pcap                 which hosts in a capture need it
+  isnguard run --inside eth1 --protect 192.0.2.0/24 --mode observe
+  isnguard status                           what is attached, and is it well
+  isnguard help run                         all about a verb
+
+Exit codes: 0 all is well; 1 it failed; 2 the command line is wrong; 3 it is attached, but not as it should be; 4 there is no such \
+instance.";
+
 impl Common {
     fn place(&self) -> Place {
         Place {
@@ -98,12 +110,15 @@ impl Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Attach and stay: remove what has expired, tell what happens
+    #[command(after_help = run::EXAMPLES)]
     Run(args::AttachArgs),
     /// Attach or adopt, and return
+    #[command(after_help = attach::EXAMPLES)]
     Attach(args::AttachArgs),
     /// Take the data plane off its interfaces
     Detach(detach::DetachArgs),
     /// What is attached where, in which mode and why
+    #[command(after_help = status::EXAMPLES)]
     Status,
     /// Counters by verdict and reason
     Stats(stats::StatsArgs),
@@ -121,6 +136,10 @@ enum Verb {
     Audit(audit::AuditArgs),
     /// Save flows to a file and load them again, over a reboot of this machine
     Snapshot(snapshot::SnapshotArgs),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
+    /// Print a manual page, or write all of them into a directory
+    Man(manual::ManArgs),
 }
 
 /// How a verb ended, as the exit code tells.
@@ -168,6 +187,8 @@ pub fn main() -> ExitCode {
         Verb::Key(args) => key::key(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
+        Verb::Completions(args) => completions::completions(&args),
+        Verb::Man(args) => manual::man(&args),
     };
     match ended {
         Ok(outcome) => ExitCode::from(outcome.code()),

@@ -8,6 +8,16 @@ use crate::{
     report::AttachReport,
 };
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  isnguard run --inside eth1 --protect 192.0.2.0/24 --mode observe
+  isnguard run --inside eth1 --inside eth2 --protect 192.0.2.0/24
+  isnguard run --outside eth0 --protect 198.51.100.7,port=102
+  isnguard run                              stay with what is attached already
+
+What is attached goes on when this process ends, however it ends; another `run` adopts it. Under systemd it is a service of \
+Type=notify: it says when everything is attached and read back, and tells the watchdog as long as it looks after it.";
+
 /// Attaches or adopts, then stays until it is asked to go or the instance is detached.
 pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
     let (source, loaded, common) = match load(args, common) {
@@ -31,6 +41,7 @@ pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
             "this should not happen; try again",
         )
     })?;
+    dataplane::keep_what_staying_takes()?;
     let instance = &common.instance;
     let following = Following::begin(source, &common.place())?;
     let ended = daemon::stay(&common.place(), &stay, object, following, |interval| {

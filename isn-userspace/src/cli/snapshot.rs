@@ -13,16 +13,38 @@ use crate::{
 
 /// Arguments of `snapshot`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct SnapshotArgs {
     #[command(subcommand)]
     direction: Way,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  isnguard snapshot save /var/lib/isnguard/flows
+  isnguard snapshot load --consume /var/lib/isnguard/flows
+
+Save when the machine stops, last of all, and load before it forwards the first packet.";
+
+const SAVE_EXAMPLES: &str = "\
+Examples:
+  isnguard snapshot save /var/lib/isnguard/flows
+  isnguard snapshot save --instance eth1 /var/lib/isnguard/eth1.flows
+
+Exit codes: 0 saved; 4 there is no such instance.";
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  isnguard snapshot load --consume /var/lib/isnguard/flows
+  isnguard snapshot load --consume --if-there /var/lib/isnguard/flows
+";
 
 #[derive(Debug, Subcommand)]
 enum Way {
     /// Save the flows to a file, while traffic goes on
     ///
     /// The file has the secret of the instance in it, and only its owner may read it. The key of keyed mode is not in it.
+    #[command(after_help = SAVE_EXAMPLES)]
     Save {
         /// The file; one that is there is replaced when the new one is whole
         file: PathBuf,
@@ -32,6 +54,7 @@ enum Way {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = LOAD_EXAMPLES)]
 struct LoadArgs {
     /// The file
     file: PathBuf,
@@ -47,6 +70,9 @@ struct LoadArgs {
     /// Remove the file when its flows are loaded, so that no later boot takes them for new
     #[arg(long)]
     consume: bool,
+    /// Where there is no such file, do nothing, and call that success
+    #[arg(long)]
+    if_there: bool,
     /// File with the key, for an instance that is made and has a keyed rule [default: as of attach]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -72,6 +98,13 @@ fn save(file: &std::path::Path, common: &Common) -> anyhow::Result<Outcome> {
 }
 
 fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<Outcome> {
+    // What cannot be looked at is for the attempt to load it to explain.
+    if args.if_there && matches!(args.file.try_exists(), Ok(false)) {
+        if !common.json {
+            println!("nothing was saved in {}", args.file.display());
+        }
+        return Ok(Outcome::Done);
+    }
     let options = Options {
         max_flows: args.max_flows,
         max_half_open: args.max_half_open,

@@ -16,6 +16,7 @@ use crate::{
 
 /// Arguments of `stats`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct StatsArgs {
     /// Repeat every so many seconds, with rates
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
@@ -25,6 +26,13 @@ pub struct StatsArgs {
     #[arg(long)]
     all: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  isnguard stats
+  isnguard stats --watch                    every two seconds, with rates
+  isnguard stats --json | jq .counters.syn_rewritten
+";
 
 /// Reports the counters, once or again and again.
 pub fn stats(args: &StatsArgs, common: &Common) -> anyhow::Result<Outcome> {

@@ -6,6 +6,14 @@ use crate::{
     report::{Report as _, StatusReport},
 };
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  isnguard status
+  isnguard status --json | jq .problems
+  isnguard status --instance eth1
+
+Exit codes: 0 it is well; 3 it is attached, but not as it should be; 4 there is no such instance.";
+
 /// Reports the state of the instance.
 pub fn status(common: &Common) -> anyhow::Result<Outcome> {
     let place = common.place();

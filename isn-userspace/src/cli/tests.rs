@@ -1,5 +1,10 @@
 //! Lines that are understood, and lines that are not.
 
+mod help;
+mod reference;
+
+use clap::CommandFactory as _;
+
 use super::*;
 
 #[test]

@@ -34,14 +34,15 @@ pub struct Health {
     identity: Option<u64>,
     last: Instant,
     next: Instant,
+    between: Duration,
     pause: Duration,
     failures: BTreeSet<String>,
     gone: BTreeSet<String>,
 }
 
 impl Health {
-    /// Nothing is told yet, and a look is due.
-    pub fn new(place: &Place) -> Self {
+    /// Nothing is told yet, and a look is due; then one in five seconds at least, or as often as asked for.
+    pub fn new(place: &Place, at_least: Option<Duration>) -> Self {
         let home = Pins::new(place).home;
         let now = Instant::now();
         Self {
@@ -50,6 +51,7 @@ impl Health {
             home,
             last: now,
             next: now,
+            between: at_least.map_or(WITHOUT_EVENTS, |it| it.clamp(PAUSE, WITHOUT_EVENTS)),
             pause: PAUSE,
             failures: BTreeSet::new(),
             gone: BTreeSet::new(),
@@ -74,7 +76,7 @@ impl Health {
             Ok(dataplane::Looked::Detached)
         };
         self.last = Instant::now();
-        self.next = self.last + WITHOUT_EVENTS;
+        self.next = self.last + self.between;
         let seen = match found {
             Ok(dataplane::Looked::Detached) => return Looked::Detached,
             Ok(dataplane::Looked::Busy) => {
@@ -89,6 +91,19 @@ impl Health {
         };
         self.tell(&seen);
         Looked::Attached(seen.object.map(Box::new))
+    }
+
+    /// How it stands, on one line.
+    pub fn in_words(&self) -> String {
+        let gone = self
+            .gone
+            .iter()
+            .map(|name| format!("interface `{name}` is gone"));
+        let problems: Vec<String> = self.failures.iter().cloned().chain(gone).collect();
+        if problems.is_empty() {
+            return "attached, and as it should be".into();
+        }
+        format!("not as it should be: {}", problems.join("; "))
     }
 
     fn tell(&mut self, seen: &Seen) {

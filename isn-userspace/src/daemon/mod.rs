@@ -6,6 +6,7 @@ mod health;
 mod interval;
 mod log;
 mod readable;
+mod supervisor;
 mod watch;
 
 use std::time::Duration;
@@ -16,9 +17,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use self::following::{Following, Hangups};
 pub(crate) use self::readable::{Descriptor, Readable, register};
 use self::{following::Meaning, health::Looked as Health};
+pub use self::{
+    following::{Following, Hangups},
+    supervisor::Supervisor,
+};
 use crate::{
     dataplane::{Instance, Lock, Patience, Pins, Upkeep},
     failure::{Explain as _, Failure},
@@ -50,7 +54,14 @@ pub fn stay(
     runtime.block_on(async {
         let mut daemon = Daemon::new(place, object, following)?;
         ready(daemon.interval)?;
-        Ok(daemon.run().await?)
+        daemon.supervisor.ready(&daemon.health.in_words());
+        let ended = daemon.run().await;
+        daemon.supervisor.stopping(match &ended {
+            Ok(Ended::Asked) => "leaving; the data plane stays attached",
+            Ok(Ended::Detached) => "leaving; the instance was detached",
+            Err(_) => "leaving, since it failed; the data plane stays attached",
+        });
+        Ok(ended?)
     })
 }
 
@@ -60,12 +71,13 @@ struct Daemon {
     patience: Patience,
     interval: Duration,
     health: health::Health,
+    supervisor: Supervisor,
     links: watch::Links,
     pins: watch::Pinned,
     log: log::Log,
-    _keeper: Option<Keeper>,
     following: Following,
     hangup: Signal,
+    keeper: Option<Keeper>,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -80,18 +92,20 @@ impl Daemon {
             )
         })?;
         let what = "cannot watch for signals";
+        let supervisor = Supervisor::from_environment();
         let catch = |kind| signal(kind).explain(what, "see `ulimit -a`");
         Ok(Self {
             upkeep: Upkeep::load(&Pins::new(place))?,
             patience: Patience::default(),
             interval: interval::between_sweeps(instance.settings.history),
-            health: health::Health::new(place),
+            health: health::Health::new(place, supervisor.between_signs()),
+            supervisor,
             links: watch::Links::open()?,
             pins: watch::Pinned::open(place)?,
             log: log::Log::open(object)?,
-            _keeper: keeper(place),
             following,
             hangup: catch(SignalKind::hangup())?,
+            keeper: keeper(place),
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             instance,
@@ -120,13 +134,24 @@ impl Daemon {
                     changed?;
                     self.health.look_soon();
                 }
-                () = sleep_until(self.health.next_look()) => match self.health.look() {
-                    Health::Detached => return Ok(Ended::Detached),
-                    Health::Attached(Some(object)) => self.log = log::Log::open(*object)?,
-                    Health::Attached(None) => {}
+                () = sleep_until(self.health.next_look()) => {
+                    match self.health.look() {
+                        Health::Detached => return Ok(Ended::Detached),
+                        Health::Attached(Some(object)) => self.log = log::Log::open(*object)?,
+                        Health::Attached(None) => {}
+                    }
+                    self.tell_supervisor();
                 },
                 () = self.log.forward() => {}
             }
+        }
+    }
+
+    /// After a look, so that a process that looks after nothing any more gives no sign of life.
+    fn tell_supervisor(&mut self) {
+        self.supervisor.status(&self.health.in_words());
+        if self.supervisor.sign_is_due() && self.keeper.as_mut().is_none_or(Keeper::is_alive) {
+            self.supervisor.alive();
         }
     }
 

@@ -55,6 +55,7 @@ pub use keying::{Adopting, KeyState, KeyedBefore, Patience, Pinned, Rotated, Rot
 pub use lock::{Lock, running};
 pub use maps::Maps;
 pub use pins::Pins;
+pub use privileges::keep_what_staying_takes;
 pub use programs::Capacities;
 pub use putting::Restored;
 pub use reconfigure::{Doing, Reconfigured, change_policy, reconfigure};

@@ -1,8 +1,9 @@
-//! Capabilities: which are missing for what, before anything is tried.
+//! Capabilities: which are missing for what, before anything is tried, and which a process that stays gives up.
 
 use std::collections::HashSet;
 
-use caps::{CapSet, Capability};
+use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
+use nix::sys::prctl;
 
 use crate::failure::{Explain as _, Failure};
 
@@ -14,6 +15,9 @@ pub const TO_ATTACH: [Capability; 3] = [
     Capability::CAP_PERFMON,
 ];
 
+/// What staying takes: programs that somebody takes off are loaded and attached again, at any time.
+pub const TO_STAY: [Capability; 3] = TO_ATTACH;
+
 /// What detaching takes: to see what sits on an interface, and to remove filters.
 pub const TO_DETACH: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
 
@@ -24,6 +28,37 @@ pub fn check(needed: &[Capability]) -> Result<(), Failure> {
         "see whether /proc is mounted",
     )?;
     refuse(&missing(needed, &held))
+}
+
+/// Gives up for good what staying does not need: every other capability, and ever gaining one by another program. Only the
+/// thread that calls it does, and those that it starts afterwards.
+pub fn keep_what_staying_takes() -> Result<(), Failure> {
+    let give_up = || -> anyhow::Result<()> {
+        prctl::set_no_new_privs()?;
+        Ok(keep(&TO_STAY.into_iter().collect())?)
+    };
+    give_up().explain(
+        "cannot give up the capabilities that are not needed any more",
+        "see whether a security module forbids it, and tell it to allow `capset` and `prctl`",
+    )
+}
+
+fn keep(kept: &CapsHashSet) -> Result<(), CapsError> {
+    // Only who may change it can; where a service manager has limited it already there is nothing to do.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
+        let bounds = caps::read(None, CapSet::Bounding)?;
+        bounds
+            .difference(kept)
+            .try_for_each(|it| caps::drop(None, CapSet::Bounding, *it))?;
+    }
+    if caps::runtime::ambient_set_supported().is_ok() {
+        caps::clear(None, CapSet::Ambient)?;
+    }
+    let held = caps::read(None, CapSet::Permitted)?;
+    let kept: CapsHashSet = held.intersection(kept).copied().collect();
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
 }
 
 fn missing(needed: &[Capability], held: &HashSet<Capability>) -> Vec<Capability> {

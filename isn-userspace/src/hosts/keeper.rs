@@ -1,11 +1,20 @@
 //! The thread of `isnguard run` that empties the ring and answers whoever asks. Apart from the process's other work, so that a
 //! sweep over large tables delays no sample, and no question delays a sweep.
 
-use std::{cell::RefCell, io, rc::Rc, sync::Arc, thread};
+use std::{
+    cell::RefCell,
+    io,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
 
 use tokio::{
     net::{UnixListener, UnixStream},
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
     task::LocalSet,
     time::{Duration, Instant, sleep, sleep_until, timeout},
 };
@@ -36,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Keeper {
     stop: Option<oneshot::Sender<()>>,
+    /// Asks the thread to say this number.
+    question: watch::Sender<u64>,
+    said: Arc<AtomicU64>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -52,13 +64,19 @@ impl Keeper {
         // Now and not by the thread, so that whoever is told that `run` is there finds all of it there.
         let ring = take(&pins)?;
         let (stop, stopped) = oneshot::channel();
+        let (question, questions) = watch::channel(0);
+        let said = Arc::new(AtomicU64::new(0));
+        let asked = Asked {
+            questions,
+            said: Arc::clone(&said),
+        };
         let begin = thread::Builder::new().name("samples".into());
         let thread = begin.spawn(move || {
             let keeping = LocalSet::new();
             let ended = keeping.block_on(&runtime, async {
                 tokio::select! {
                     _ = stopped => Ok(()),
-                    failed = keep(&pins, socket, ring) => failed,
+                    failed = keep(&pins, socket, ring, asked) => failed,
                 }
             });
             if let Err(failure) = ended {
@@ -67,8 +85,37 @@ impl Keeper {
         });
         Ok(Self {
             stop: Some(stop),
+            question,
+            said,
             thread: Some(thread.explain(what, "see `ulimit -u`")?),
         })
+    }
+
+    /// Whether the thread has answered since it was last asked; asks it again if it has.
+    pub fn is_alive(&mut self) -> bool {
+        let question = *self.question.borrow();
+        let answered = self.said.load(Ordering::Relaxed) == question;
+        if answered {
+            self.question.send_replace(question + 1);
+        }
+        answered
+    }
+}
+
+/// What the thread is asked, so that it shows whether it still works.
+struct Asked {
+    questions: watch::Receiver<u64>,
+    said: Arc<AtomicU64>,
+}
+
+impl Asked {
+    /// Waits for a question and answers it; for ever once nobody can ask any more.
+    async fn answered(&mut self) {
+        if self.questions.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let question = *self.questions.borrow_and_update();
+        self.said.store(question, Ordering::Relaxed);
     }
 }
 
@@ -85,7 +132,12 @@ impl Drop for Keeper {
 type Shared = Rc<RefCell<Collector>>;
 
 /// Keeps and answers until something fails.
-async fn keep(pins: &Pins, socket: Socket, ring: Option<Ring>) -> Result<(), Failure> {
+async fn keep(
+    pins: &Pins,
+    socket: Socket,
+    ring: Option<Ring>,
+    mut asked: Asked,
+) -> Result<(), Failure> {
     let what = "cannot answer for the samples of hosts";
     // The file goes when this future does.
     let Socket {
@@ -100,6 +152,7 @@ async fn keep(pins: &Pins, socket: Socket, ring: Option<Ring>) -> Result<(), Fai
     let mut next = Instant::now();
     loop {
         tokio::select! {
+            () = asked.answered() => {}
             gathered = gather(pins, &mut ring, &collector, next) => if gathered? {
                 next = Instant::now() + PAUSE;
             },
