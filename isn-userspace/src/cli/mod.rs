@@ -4,9 +4,11 @@ mod args;
 mod attach;
 mod audit;
 mod detach;
+mod explain;
 mod flows;
 mod hosts;
 mod key;
+mod monitor;
 mod pictures;
 mod progress;
 mod run;
@@ -99,8 +101,12 @@ enum Verb {
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
     Flows(flows::FlowsArgs),
+    /// What was decided for a flow and why, or what would be
+    Explain(explain::ExplainArgs),
     /// Grade the hosts that pass by, by their initial sequence numbers and those that leave
     Hosts(hosts::HostsArgs),
+    /// One line for each decision, as it happens
+    Monitor(monitor::MonitorArgs),
     /// The key of keyed mode: which is in use, and another one in its place
     Key(key::KeyArgs),
     /// Grade the hosts in a capture by their initial sequence numbers
@@ -145,7 +151,9 @@ pub fn main() -> ExitCode {
         Verb::Status => status::status(&common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
+        Verb::Explain(args) => explain::explain(&args, &common),
         Verb::Hosts(args) => hosts::hosts(&args, &common),
+        Verb::Monitor(args) => monitor::monitor(&args, &common),
         Verb::Key(args) => key::key(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),

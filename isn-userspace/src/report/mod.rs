@@ -3,12 +3,15 @@
 
 mod audit;
 mod change;
+mod decision;
 mod duration;
+mod explain;
 mod flows;
 mod graded;
 mod hosts;
 mod key;
 mod listing;
+mod monitor;
 mod snapshot;
 mod stats;
 mod status;
@@ -18,10 +21,12 @@ use std::io::{self, IsTerminal, Write};
 pub use audit::AuditReport;
 pub use change::{AttachReport, DetachReport};
 pub use duration::short as span;
+pub use explain::ExplainReport;
 pub use flows::{FlowsReport, Selection};
 pub use graded::HostLine;
 pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
 pub use key::{KeyReport, RotateReport};
+pub use monitor::{Action, DecisionLine, Missed, UNREMEMBERED};
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;
