@@ -227,7 +227,10 @@ fn unknown<A: Family, P: Packet, W: Tables<A>>(
             return Err(Verdict::Pass(PassReason::ClosedPort));
         }
         if !segment.flags.rst() {
-            world.remember_segment(key, &Numbers::of(segment), offset);
+            let reason = world.remember_segment(key, &Numbers::of(segment), offset);
+            if reason != 0 {
+                world.learnt(key, segment.sequence, offset, reason);
+            }
         }
     }
     if offset == Offset(0) {

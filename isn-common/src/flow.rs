@@ -92,6 +92,9 @@ pub trait FlowKey: Copy {
     /// The peer's address and port.
     fn peer(&self) -> End<Self::Address>;
 
+    /// [`Vlan`] of the flow.
+    fn vlan(&self) -> u32;
+
     /// A number that nobody without `secret` can tell from random; the same for the same inputs.
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64;
 
@@ -217,6 +220,10 @@ impl FlowKey for Key4 {
         }
     }
 
+    fn vlan(&self) -> u32 {
+        self.vlan
+    }
+
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64 {
         let addresses = pack(u32::from_le_bytes(self.peer), u32::from_le_bytes(self.host));
         let rest = pack(self.vlan, ports(self.host_port, self.peer_port));
@@ -255,6 +262,10 @@ impl FlowKey for Key6 {
             address: self.peer,
             port: self.peer_port,
         }
+    }
+
+    fn vlan(&self) -> u32 {
+        self.vlan
     }
 
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64 {

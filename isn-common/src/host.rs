@@ -15,17 +15,15 @@ use crate::{
         flow::{Flow, Previous, Record, Word},
         maps::{SAMPLES_SIZE, SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
-        sample::{Flags, Sample},
+        sample::{Sample, Told},
         settings::Settings,
     },
     counter::Counter,
     expiry::Place,
-    flow::{Address as _, Key4, Key6},
-    opening::Syn,
+    flow::{Key4, Key6},
     packet::Packet,
     room::Admission,
     storm,
-    tcp::seq::Seq,
     tick::Tick,
     world::{Insertion, Tables, World},
 };
@@ -392,21 +390,9 @@ macro_rules! tables {
                 self.longest(&host)
             }
 
-            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool {
-                self.told(Sample {
-                    at: u64::from(self.now.get().0) << Tick::SHIFT,
-                    host: key.host.mapped(),
-                    peer: key.peer.mapped(),
-                    host_port: key.host_port,
-                    peer_port: key.peer_port,
-                    vlan: key.vlan,
-                    host_isn: host_isn.0,
-                    wire_isn: wire_isn.0,
-                    host_mark: syn.host_mark.0,
-                    wire_mark: syn.wire_mark.0,
-                    flags: Flags::of_syn(syn),
-                    padding: 0,
-                })
+            fn tell(&self, key: &$key, told: &Told) -> bool {
+                let at = u64::from(self.now.get().0) << Tick::SHIFT;
+                self.told(Sample::new(at, key, told))
             }
         }
     };

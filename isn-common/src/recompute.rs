@@ -41,19 +41,20 @@ pub fn offset<A: Address, W: Tables<A>>(world: &W, key: &A::Key) -> Option<Offse
     })
 }
 
-/// Remembers a flow by a segment of the host, no SYN and no reset, that came without an entry and has this offset.
+/// Remembers a flow by a segment of the host, no SYN and no reset, that came without an entry and has this offset. The number of
+/// the reason if it is remembered now, which is not 0.
 #[inline(always)]
 pub fn remember<A: Address, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     segment: &Numbers,
     offset: Offset,
-) {
+) -> u32 {
     let Some(settings) = world.settings() else {
-        return;
+        return 0;
     };
     if !joins_endpoints::<A>(key) {
-        return;
+        return 0;
     }
     let adopting = settings.keyed.is_adopting(world.now());
     let reason = if adopting {
@@ -70,9 +71,11 @@ pub fn remember<A: Address, W: Tables<A>>(
     } else {
         put_back(world, key, &record)
     };
-    if inserted {
-        world.count(reason.counter(), 1);
+    if !inserted {
+        return 0;
     }
+    world.count(reason.counter(), 1);
+    reason as u32
 }
 
 #[inline(always)]

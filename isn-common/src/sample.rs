@@ -3,7 +3,8 @@
 //! A sample says what the host chose, what the peer saw, and where the incarnation before on the same 4-tuple ended. That end
 //! is known before a SYN is settled alone, so a sample is made in two steps: [`glimpse`] before, [`take`] after. Between them
 //! nothing is held. SYNs that open nothing (repeated ones, and those on live flows) are no samples, nor are dropped ones, which
-//! come again. Whether an unguarded host repeats itself cannot be told here: nothing is remembered of it.
+//! come again. Two decisions that are no samples are told the same way, for whoever watches: SYNs that are dropped for want of
+//! room, and flows that are [`learnt`] in mid-flow. Whether an unguarded host repeats itself cannot be told here: nothing is remembered of it.
 //!
 //! A host that opens very many connections must not drown those that open few, in the ring or in user space. So each may give
 //! [`crate::abi::settings::Limits::sample_share`] of them a second, those of one burst rather than every tenth: a generator
@@ -12,8 +13,9 @@
 
 use crate::{
     abi::{
-        flow::{Control, Phase},
-        sample::Flags,
+        flow::{Control, Phase, Reason},
+        policy::Mode,
+        sample::{Flags, Told},
     },
     counter::Counter,
     flow::Address,
@@ -21,6 +23,7 @@ use crate::{
     remember::joins_endpoints,
     room::Share,
     tcp::seq::{Offset, Seq},
+    verdict::DropReason,
     world::Tables,
 };
 
@@ -79,10 +82,21 @@ const fn mark(syn: &mut Syn, flag: u32) {
     syn.sample |= flag as u8;
 }
 
-const _: () = assert!((Flags::WANTED | Flags::REMEMBERED | Flags::MARKED) <= u8::MAX as u32);
+const _: () =
+    assert!((Flags::WANTED | Flags::REMEMBERED | Flags::MARKED | Flags::REFUSED) <= u8::MAX as u32);
 
-/// Tells the sample of a SYN with the number `isn`, now that it is settled and leaves with this offset. One that does not leave
-/// is not marked any more.
+/// What is told of a SYN that is dropped: where it found no room, that; where two CPUs met, nothing, since it comes again.
+#[inline(always)]
+pub const fn refuse(syn: &mut Syn, reason: DropReason) {
+    if matches!(reason, DropReason::TableFull) {
+        mark(syn, Flags::REFUSED);
+    } else {
+        syn.sample = 0;
+    }
+}
+
+/// Tells the sample of a SYN with the number `isn`, now that it is settled and leaves with this offset, or of one that found no
+/// room. Another one that does not leave is not marked any more.
 #[inline(always)]
 pub fn take<A: Address, W: Tables<A>>(
     world: &W,
@@ -94,7 +108,82 @@ pub fn take<A: Address, W: Tables<A>>(
     if !Flags(syn.sample.into()).has(Flags::WANTED) {
         return;
     }
-    let counter = if world.tell(key, isn, isn.to_wire(offset), syn) {
+    let (flags, timestamp_offset) = decided(world, key, isn, offset, Flags::of_syn(syn));
+    let told = Told {
+        host_isn: isn,
+        wire_isn: isn.to_wire(offset),
+        host_mark: syn.host_mark,
+        wire_mark: syn.wire_mark,
+        flags,
+        timestamp_offset,
+    };
+    tell(world, key, &told);
+}
+
+/// What was decided on a SYN is read where it was written: the way through the settling has no room for it on the BPF
+/// program's stack. Where nothing was written, only that is known.
+#[inline(always)]
+fn decided<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    isn: Seq,
+    offset: Offset,
+    flags: Flags,
+) -> (Flags, Offset) {
+    if flags.has(Flags::REFUSED) {
+        return (flags.with_reason(Reason::TableFull as u32), Offset(0));
+    }
+    if let Some(held) = world.find(key) {
+        let record = held.flow.record();
+        let control = record.control();
+        let is_this = record.host_isn() == isn && record.offset() == offset;
+        if is_this && control.has(Control::HOST_SYN) && !control.has(Control::MOVED) {
+            let flags = flags.with_reason(control.reason_number());
+            return (flags.with(Flags::KEPT), record.timestamp_offset());
+        }
+    }
+    if flags.mode().is_none() {
+        return (flags.with_reason(Reason::NotGuarded as u32), Offset(0));
+    }
+    (flags, Offset(0))
+}
+
+/// Tells of a flow that was learnt from a segment in mid-flow, within its host's share.
+#[inline(always)]
+pub fn learnt<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    sequence: Seq,
+    offset: Offset,
+    reason: u32,
+) {
+    let sampling = world
+        .settings()
+        .is_some_and(|settings| settings.limits.sample_share != 0);
+    if !sampling {
+        return;
+    }
+    if !world.takes_share(key, Share::SamplesOfGuarded) {
+        world.count(Counter::SamplesLimited, 1);
+        return;
+    }
+    let flags = Flags::of_mode(Some(Mode::Keyed))
+        .with(Flags::WANTED | Flags::LEARNT | Flags::KEPT)
+        .with_reason(reason);
+    let told = Told {
+        host_isn: sequence,
+        wire_isn: sequence.to_wire(offset),
+        host_mark: Seq(0),
+        wire_mark: Seq(0),
+        flags,
+        timestamp_offset: Offset(0),
+    };
+    tell(world, key, &told);
+}
+
+#[inline(always)]
+fn tell<A: Address, W: Tables<A>>(world: &W, key: &A::Key, told: &Told) {
+    let counter = if world.tell(key, told) {
         Counter::SamplesTaken
     } else {
         Counter::SamplesLost

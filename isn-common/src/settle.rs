@@ -19,6 +19,7 @@ use crate::{
     opening::{self, Circumstances, Decision, Opening, Stamp, Syn},
     remember::{Memory, joins_endpoints, remember},
     room::Admission,
+    sample,
     tcp::seq::Offset,
     tick::Tick,
     translate::Translation,
@@ -95,8 +96,8 @@ pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) 
     // Once more after another CPU has come in between.
     for _ in 0..2 {
         if let Some(settled) = world.attempt(key, syn) {
-            if matches!(settled, Settled::Drop(_)) {
-                syn.sample = 0;
+            if let Settled::Drop(reason) = settled {
+                sample::refuse(syn, reason);
             }
             return settled;
         }

@@ -8,6 +8,7 @@ use crate::{
     abi::{
         flow::{Control, Flow, Previous, Record, Word, unpack},
         policy::{Mode, Policy},
+        sample::Told,
         settings::Settings,
     },
     counter::Counter,
@@ -176,8 +177,8 @@ pub trait Tables<A: Address>: World + Sized {
     }
 
     /// [`recompute::remember`]. A world may do this in a function of its own.
-    fn remember_segment(&self, key: &A::Key, segment: &Numbers, offset: Offset) {
-        recompute::remember(self, key, segment, offset);
+    fn remember_segment(&self, key: &A::Key, segment: &Numbers, offset: Offset) -> u32 {
+        recompute::remember(self, key, segment, offset)
     }
 
     /// Hears of a SYN that leaves with other numbers than the host's, once an opening.
@@ -195,9 +196,13 @@ pub trait Tables<A: Address>: World + Sized {
         sample::take(self, key, isn, offset, syn);
     }
 
-    /// Hears a sample: the number that the host chose, the one with which its SYN leaves, and the SYN, whose own numbers may be
-    /// anything. False if there is no room for it.
-    fn tell(&self, key: &A::Key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool;
+    /// Hears a decision; false if there is no room for it.
+    fn tell(&self, key: &A::Key, told: &Told) -> bool;
+
+    /// [`sample::learnt`]. A world may do this in a function of its own.
+    fn learnt(&self, key: &A::Key, sequence: Seq, offset: Offset, reason: u32) {
+        sample::learnt(self, key, sequence, offset, reason);
+    }
 
     /// [`settle::treat`]. A world may do this in a function of its own.
     fn treat(&self, key: &A::Key, syn: &mut Syn) {

@@ -3,7 +3,7 @@
 
 use isn_common::{
     abi::{
-        flow::{Control, Record, pack},
+        flow::{Control, Reason, Record, pack},
         policy::{Mode, Policy, Rule},
         sample::{Flags, Sample},
         settings::{Limits, OnFull, Settings},
@@ -124,8 +124,10 @@ fn every_host_is_sampled_and_the_sample_says_what_there_is_to_say() {
             wire_isn: 1_000,
             host_mark: 0,
             wire_mark: 0,
-            flags: Flags::of_mode(Some(Mode::Monotonic)).with(Flags::WANTED),
-            padding: 0,
+            flags: Flags::of_mode(Some(Mode::Monotonic))
+                .with(Flags::WANTED | Flags::KEPT)
+                .with_reason(Reason::New as u32),
+            timestamp_offset: 0,
         },
         Sample {
             at: u64::from(NOW.0) << Tick::SHIFT,
@@ -138,8 +140,10 @@ fn every_host_is_sampled_and_the_sample_says_what_there_is_to_say() {
             wire_isn: 0,
             host_mark: 0,
             wire_mark: 0,
-            flags: Flags::of_mode(None).with(Flags::WANTED | Flags::PASSIVE),
-            padding: 0,
+            flags: Flags::of_mode(None)
+                .with(Flags::WANTED | Flags::PASSIVE)
+                .with_reason(Reason::NotGuarded as u32),
+            timestamp_offset: 0,
         },
     ];
     assert_eq!(told(&memory), wanted);
@@ -211,7 +215,7 @@ fn an_end_counts_only_if_the_peer_had_answered_and_it_is_not_long_ago() {
 }
 
 #[test]
-fn a_dropped_syn_comes_again_and_is_no_sample() {
+fn s18_a_syn_that_finds_no_room_is_told_and_is_no_sample() {
     let mut memory = memory(Mode::Monotonic, 10);
     let mut settings = Settings::new(HISTORY, OnFull::Drop, 0, Key([1, 2]));
     settings.limits = Limits {
@@ -223,8 +227,42 @@ fn a_dropped_syn_comes_again_and_is_no_sample() {
     remember(&memory, 0, 5_000_000, CLOSED, 10);
     let settled = syn::<[u8; 4]>(&memory, &KEY, 1_000, false);
     assert!(matches!(settled, Settled::Drop(_)));
-    assert!(told(&memory).is_empty());
-    assert_eq!(memory.counter(Counter::SamplesTaken), 0);
+    let [refused] = told(&memory)[..] else {
+        panic!("one SYN, one decision");
+    };
+    assert!(refused.flags.has(Flags::REFUSED) && !refused.flags.is_sample());
+    assert_eq!(refused.flags.reason(), Some(Reason::TableFull));
+    assert_eq!((refused.host_isn, refused.wire_isn), (1_000, 1_000));
+}
+
+#[test]
+fn the_reason_is_told_and_what_was_done_to_timestamps() {
+    let memory = memory(Mode::Monotonic, 10);
+    remember(&memory, 0, 5_000_000, CLOSED, 10);
+    syn::<[u8; 4]>(&memory, &KEY, 1_000, false);
+    syn::<[u8; 4]>(&memory, &KEY, 2_000, false);
+    syn::<[u8; 4]>(&memory, &on_port(9), 2_000, false);
+    let reasons: Vec<_> = told(&memory).iter().map(|it| it.flags.reason()).collect();
+    let wanted = [Reason::Regressed, Reason::Resent, Reason::New].map(Some);
+    assert_eq!(reasons, wanted);
+}
+
+#[test]
+fn of_a_flow_that_is_not_remembered_no_reason_is_known() {
+    let mut memory = memory(Mode::Monotonic, 10);
+    let mut settings = Settings::new(HISTORY, OnFull::Pass, 0, Key([1, 2]));
+    settings.limits = Limits {
+        sample_share: 10,
+        half_open_share: 0,
+        ..Limits::DEFAULT
+    };
+    memory.set(settings);
+    syn::<[u8; 4]>(&memory, &KEY, 1_000, false);
+    let [sample] = told(&memory)[..] else {
+        panic!("one SYN, one sample");
+    };
+    assert_eq!(sample.flags.reason(), None);
+    assert!(!sample.flags.has(Flags::KEPT) && sample.flags.is_sample());
 }
 
 #[test]

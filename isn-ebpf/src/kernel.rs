@@ -13,12 +13,12 @@ use isn_common::{
         flow::{Flow, Previous, Record, Word as _, pack, unpack},
         maps::{LOAD_V4, LOAD_V6},
         policy::{Mode, Policy},
-        sample::{Flags, Sample},
+        sample::{Sample, Told},
         settings::Settings,
     },
     counter::Counter,
     expiry::Place,
-    flow::{Address as _, Key4, Key6},
+    flow::{Key4, Key6},
     keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
@@ -153,7 +153,7 @@ macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
-     $log_rewrite:ident, $glimpse:ident, $sample:ident, $printable:expr) => {
+     $log_rewrite:ident, $glimpse:ident, $sample:ident, $learnt:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
@@ -272,9 +272,9 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn remember_segment(&self, key: &$key, segment: &Numbers, offset: Offset) {
+            fn remember_segment(&self, key: &$key, segment: &Numbers, offset: Offset) -> u32 {
                 let [numbers, length] = segment.to_words();
-                $remember_segment(key, numbers, length, offset.0);
+                $remember_segment(key, numbers, length, offset.0)
             }
 
             #[inline(always)]
@@ -321,24 +321,18 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn tell(&self, key: &$key, host_isn: Seq, wire_isn: Seq, syn: &Syn) -> bool {
-                let sample = Sample {
-                    // A clock of its own: the coarse one moves every few milliseconds, a host's own many times in between.
-                    // SAFETY: the helper has no preconditions.
-                    at: unsafe { bpf_ktime_get_ns() },
-                    host: key.host.mapped(),
-                    peer: key.peer.mapped(),
-                    host_port: key.host_port,
-                    peer_port: key.peer_port,
-                    vlan: key.vlan,
-                    host_isn: host_isn.0,
-                    wire_isn: wire_isn.0,
-                    host_mark: syn.host_mark.0,
-                    wire_mark: syn.wire_mark.0,
-                    flags: Flags::of_syn(syn),
-                    padding: 0,
-                };
-                SAMPLES.output::<Sample>(&sample, 0).is_ok()
+            fn tell(&self, key: &$key, told: &Told) -> bool {
+                // A clock of its own: the coarse one moves every few milliseconds, a host's own many times in between.
+                // SAFETY: the helper has no preconditions.
+                let at = unsafe { bpf_ktime_get_ns() };
+                SAMPLES
+                    .output::<Sample>(&Sample::new(at, key, told), 0)
+                    .is_ok()
+            }
+
+            #[inline(always)]
+            fn learnt(&self, key: &$key, sequence: Seq, offset: Offset, reason: u32) {
+                $learnt(key, sequence.0, offset.0, reason);
             }
 
             #[inline(always)]
@@ -477,11 +471,11 @@ macro_rules! tables {
         ) -> u32 {
             let place = &mut MaybeUninit::uninit();
             // SAFETY: as above.
-            if let Some(key) = unsafe { copied(key, place) } {
-                let segment = Numbers::from_words([numbers, length]);
-                recompute::remember::<$address, _>(&Kernel, key, &segment, Offset(offset));
-            }
-            0
+            let Some(key) = (unsafe { copied(key, place) }) else {
+                return 0;
+            };
+            let segment = Numbers::from_words([numbers, length]);
+            recompute::remember::<$address, _>(&Kernel, key, &segment, Offset(offset))
         }
 
         /// A function of its own for the stack.
@@ -568,9 +562,22 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $sample(key: *const $key, isn: u32, offset: u32, syn: *const Syn) -> u32 {
+            let place = &mut MaybeUninit::uninit();
             // SAFETY: as above.
-            if let (Some(key), Some(syn)) = unsafe { (key.as_ref(), syn.as_ref()) } {
+            if let (Some(key), Some(syn)) = unsafe { (copied(key, place), syn.as_ref()) } {
                 sample::take::<$address, _>(&Kernel, key, Seq(isn), Offset(offset), syn);
+            }
+            0
+        }
+
+        /// A function of its own for the stack.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $learnt(key: *const $key, sequence: u32, offset: u32, reason: u32) -> u32 {
+            // SAFETY: as above.
+            if let Some(key) = unsafe { key.as_ref() } {
+                let (sequence, offset) = (Seq(sequence), Offset(offset));
+                sample::learnt::<$address, _>(&Kernel, key, sequence, offset, reason);
             }
             0
         }
@@ -617,6 +624,7 @@ tables!(
     log_rewrite_v4,
     glimpse_v4,
     sample_v4,
+    learnt_v4,
     u32::from_be_bytes
 );
 tables!(
@@ -646,5 +654,6 @@ tables!(
     log_rewrite_v6,
     glimpse_v6,
     sample_v6,
+    learnt_v6,
     core::convert::identity
 );

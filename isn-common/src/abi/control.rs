@@ -112,10 +112,16 @@ impl Control {
         Self(self.0 & !Self::REASON | (reason as u32) << Self::REASON_AT)
     }
 
+    /// The reason of the last decision, as a number.
+    #[must_use]
+    pub const fn reason_number(self) -> u32 {
+        (self.0 & Self::REASON) >> Self::REASON_AT
+    }
+
     /// The reason of the last decision.
     #[must_use]
     pub fn reason(self) -> Option<Reason> {
-        let number = (self.0 & Self::REASON) >> Self::REASON_AT;
+        let number = self.reason_number();
         Reason::ALL
             .iter()
             .copied()

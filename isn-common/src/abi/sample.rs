@@ -1,9 +1,15 @@
-//! What is told of a SYN or SYN-ACK of a host: a record in the ring buffer [`super::maps::SAMPLES`].
+//! What is told of a SYN or SYN-ACK of a host, and of what was decided on it: a record in the ring buffer
+//! [`super::maps::SAMPLES`]. A decision without a number that a host chose for a connection that it opens, which is no sample
+//! of its generator, has [`Flags::REFUSED`] or [`Flags::LEARNT`].
 //!
 //! The same octets go from `isnguard run` to whoever asks it, on the same machine: byte order is the machine's.
 
-use super::policy::Mode;
-use crate::opening::Syn;
+use super::{control::Reason, policy::Mode};
+use crate::{
+    flow::{Address as _, FlowKey},
+    opening::Syn,
+    tcp::seq::{Offset, Seq},
+};
 
 /// A number that a host chose, and what it became. Addresses and ports in network order, IPv4 mapped into IPv6 (RFC 4291
 /// section 2.5.5.2).
@@ -32,11 +38,28 @@ pub struct Sample {
     pub wire_mark: u32,
     /// What else there is to know.
     pub flags: Flags,
-    /// 0.
-    pub padding: u32,
+    /// Wire minus host, of timestamps.
+    pub timestamp_offset: u32,
 }
 
 const _: () = assert!(size_of::<Sample>() == Sample::SIZE && align_of::<Sample>() == 8);
+
+/// What is told of a decision besides who and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The number that the host chose.
+    pub host_isn: Seq,
+    /// The number that the peer sees in its place.
+    pub wire_isn: Seq,
+    /// End of the incarnation before in the host's numbers; meaningful with [`Flags::MARKED`].
+    pub host_mark: Seq,
+    /// The same in the numbers that the peer saw.
+    pub wire_mark: Seq,
+    /// What else there is to know.
+    pub flags: Flags,
+    /// Of timestamps.
+    pub timestamp_offset: Offset,
+}
 
 /// What is known of a sample besides its numbers, as bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -53,6 +76,16 @@ impl Flags {
     pub const MARKED: u32 = 1 << 4;
     /// This SYN is to become a sample; set in all that are told.
     pub const WANTED: u32 = 1 << 5;
+    /// The SYN was dropped, since what it needed found no room.
+    pub const REFUSED: u32 = 1 << 6;
+    /// It was no SYN: the flow was learnt from a segment in mid-flow, and the numbers are that segment's.
+    pub const LEARNT: u32 = 1 << 7;
+    const REASON_AT: u32 = 8;
+    const REASON: u32 = 0xf << Self::REASON_AT;
+    /// The reason is known.
+    const DECIDED: u32 = 1 << 12;
+    /// The flow is remembered from now on.
+    pub const KEPT: u32 = 1 << 13;
 
     /// Of a SYN under this mode; `None` if its host is not guarded.
     #[must_use]
@@ -76,6 +109,28 @@ impl Flags {
         Mode::from_number((self.0 & Self::MODE) as u16)
     }
 
+    /// The same with the reason of the decision.
+    #[must_use]
+    pub const fn with_reason(self, reason: u32) -> Self {
+        let number = reason << Self::REASON_AT & Self::REASON;
+        Self(self.0 & !Self::REASON | number | Self::DECIDED)
+    }
+
+    /// The reason of the decision; `None` where it is not known, as of a SYN whose sender is not guarded and of whose flow
+    /// nothing is known.
+    #[must_use]
+    pub fn reason(self) -> Option<Reason> {
+        let number = (self.0 & Self::REASON) >> Self::REASON_AT;
+        let mut all = Reason::ALL.iter().copied();
+        all.find(|reason| self.has(Self::DECIDED) && *reason as u32 == number)
+    }
+
+    /// Whether it tells of a number that the host chose for a connection that it opens, and that left.
+    #[must_use]
+    pub const fn is_sample(self) -> bool {
+        self.0 & (Self::REFUSED | Self::LEARNT) == 0
+    }
+
     /// Whether all of `bits` are set.
     #[must_use]
     pub const fn has(self, bits: u32) -> bool {
@@ -93,6 +148,26 @@ impl Sample {
     /// Octets of a sample.
     pub const SIZE: usize = 72;
 
+    /// What is told of a decision on a flow at this nanosecond of the monotonic clock.
+    #[inline(always)]
+    pub fn new<K: FlowKey>(at: u64, key: &K, told: &Told) -> Self {
+        let (host, peer) = (key.host(), key.peer());
+        Self {
+            at,
+            host: host.address.mapped(),
+            peer: peer.address.mapped(),
+            host_port: host.port,
+            peer_port: peer.port,
+            vlan: key.vlan(),
+            host_isn: told.host_isn.0,
+            wire_isn: told.wire_isn.0,
+            host_mark: told.host_mark.0,
+            wire_mark: told.wire_mark.0,
+            flags: told.flags,
+            timestamp_offset: told.timestamp_offset.0,
+        }
+    }
+
     /// The sample in `octets`.
     #[must_use]
     pub fn from_octets(octets: &[u8; Self::SIZE]) -> Self {
@@ -108,7 +183,7 @@ impl Sample {
             host_mark: u32::from_ne_bytes(part(octets, 56)),
             wire_mark: u32::from_ne_bytes(part(octets, 60)),
             flags: Flags(u32::from_ne_bytes(part(octets, 64))),
-            padding: u32::from_ne_bytes(part(octets, 68)),
+            timestamp_offset: u32::from_ne_bytes(part(octets, 68)),
         }
     }
 
@@ -127,7 +202,7 @@ impl Sample {
         put(&mut octets, 56, self.host_mark.to_ne_bytes());
         put(&mut octets, 60, self.wire_mark.to_ne_bytes());
         put(&mut octets, 64, self.flags.0.to_ne_bytes());
-        put(&mut octets, 68, self.padding.to_ne_bytes());
+        put(&mut octets, 68, self.timestamp_offset.to_ne_bytes());
         octets
     }
 }
@@ -171,6 +246,20 @@ mod tests {
         assert_eq!(core::mem::offset_of!(Sample, vlan), 44);
         assert_eq!(core::mem::offset_of!(Sample, host_mark), 56);
         assert_eq!(core::mem::offset_of!(Sample, flags), 64);
+    }
+
+    #[test]
+    fn a_reason_comes_back_and_touches_no_other_flag() {
+        let flags = Flags::of_mode(Some(Mode::Keyed)).with(Flags::WANTED | Flags::MARKED);
+        assert_eq!(flags.reason(), None);
+        for reason in Reason::ALL {
+            let told = flags.with_reason(reason as u32).with_reason(reason as u32);
+            assert_eq!(told.reason(), Some(reason));
+            assert_eq!(told.mode(), Some(Mode::Keyed));
+            assert!(told.has(Flags::WANTED | Flags::MARKED) && told.is_sample());
+            assert!(!told.has(Flags::KEPT));
+        }
+        assert!(!flags.with(Flags::LEARNT).is_sample() && !flags.with(Flags::REFUSED).is_sample());
     }
 
     #[test]

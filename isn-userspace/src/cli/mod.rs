@@ -6,10 +6,12 @@ mod audit;
 mod completions;
 mod config;
 mod detach;
+mod explain;
 mod flows;
 mod hosts;
 mod key;
 mod manual;
+mod monitor;
 mod pictures;
 mod policy;
 mod progress;
@@ -124,8 +126,12 @@ enum Verb {
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
     Flows(flows::FlowsArgs),
+    /// What was decided for a flow and why, or what would be
+    Explain(explain::ExplainArgs),
     /// Grade the hosts that pass by, by their initial sequence numbers and those that leave
     Hosts(hosts::HostsArgs),
+    /// One line for each decision, as it happens
+    Monitor(monitor::MonitorArgs),
     /// The guarded prefixes with their ports and modes, while it is attached
     Policy(policy::PolicyArgs),
     /// The configuration file: check it, show what applies, take it over again
@@ -181,9 +187,11 @@ pub fn main() -> ExitCode {
         Verb::Status => status::status(&common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
+        Verb::Explain(args) => explain::explain(&args, &common),
         Verb::Hosts(args) => hosts::hosts(&args, &common),
         Verb::Policy(args) => policy::policy(&args, &common),
         Verb::Config(args) => config::config(&args, &common),
+        Verb::Monitor(args) => monitor::monitor(&args, &common),
         Verb::Key(args) => key::key(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),

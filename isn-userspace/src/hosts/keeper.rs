@@ -12,6 +12,7 @@ use std::{
     thread,
 };
 
+use isn_common::abi::sample::Sample;
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
@@ -20,7 +21,9 @@ use tokio::{
 };
 
 use super::{
-    Collector, Greeting, protocol,
+    Collector, Greeting,
+    followers::{self, Followers},
+    protocol::{self, Request},
     socket::{self, Socket},
 };
 use crate::{
@@ -129,7 +132,14 @@ impl Drop for Keeper {
     }
 }
 
-type Shared = Rc<RefCell<Collector>>;
+/// What the samples are kept in, and who follows them.
+#[derive(Default)]
+struct Kept {
+    collector: RefCell<Collector>,
+    followers: Followers,
+}
+
+type Shared = Rc<Kept>;
 
 /// Keeps and answers until something fails.
 async fn keep(
@@ -145,7 +155,7 @@ async fn keep(
         file: _file,
     } = socket;
     let listener = UnixListener::from_std(listener).explain(what, "restart `isnguard run`")?;
-    let collector = Shared::default();
+    let kept = Shared::default();
     let places = Arc::new(Semaphore::new(MOST_READERS));
     let since = monotonic();
     let mut ring = ring.map(watch).transpose()?;
@@ -153,24 +163,22 @@ async fn keep(
     loop {
         tokio::select! {
             () = asked.answered() => {}
-            gathered = gather(pins, &mut ring, &collector, next) => if gathered? {
+            gathered = gather(pins, &mut ring, &kept, next) => if gathered? {
                 next = Instant::now() + PAUSE;
             },
             asked = next_reader(&listener, &places) => {
                 let (stream, place) = asked.explain(what, "restart `isnguard run`")?;
                 if let Some(ring) = &mut ring {
-                    empty(ring.get_mut(), &collector);
+                    empty(ring.get_mut(), &kept);
                 }
                 let greeting = Greeting {
+                    request: Request::Hosts,
                     instance: socket::inode(&pins.home).unwrap_or(0),
                     since,
-                    forgotten: collector.borrow().forgotten(),
+                    forgotten: kept.collector.borrow().forgotten(),
+                    is_full: false,
                 };
-                let answer = answer(stream, greeting, Rc::clone(&collector));
-                tokio::task::spawn_local(async {
-                    answer.await;
-                    drop(place);
-                });
+                tokio::task::spawn_local(answer(stream, greeting, Rc::clone(&kept), place));
             }
         }
     }
@@ -202,7 +210,7 @@ fn watch(ring: Ring) -> Result<Readable<Ring>, Failure> {
 async fn gather(
     pins: &Pins,
     ring: &mut Option<Readable<Ring>>,
-    collector: &Shared,
+    kept: &Shared,
     next: Instant,
 ) -> Result<bool, Failure> {
     sleep_until(next).await;
@@ -218,7 +226,7 @@ async fn gather(
         .readable_mut()
         .await
         .explain(what, "restart `isnguard run`")?;
-    let is_empty = empty(ready.get_inner_mut(), collector);
+    let is_empty = empty(ready.get_inner_mut(), kept);
     if is_empty {
         ready.clear_ready();
     }
@@ -226,25 +234,66 @@ async fn gather(
 }
 
 /// Takes samples out, up to a limit; true if none are left.
-fn empty(ring: &mut crate::daemon::Descriptor<Ring>, collector: &Shared) -> bool {
-    let mut collector = collector.borrow_mut();
-    ring.0.drain(AT_A_TIME, |sample| collector.add(sample)) < AT_A_TIME
+fn empty(ring: &mut crate::daemon::Descriptor<Ring>, kept: &Shared) -> bool {
+    let mut collector = kept.collector.borrow_mut();
+    let each = |sample: &Sample| {
+        collector.add(sample);
+        kept.followers.tell(sample);
+    };
+    ring.0.drain(AT_A_TIME, each) < AT_A_TIME
 }
 
 /// Answers one who asks. Whoever does not listen is left, and finds his answer cut off.
-async fn answer(stream: UnixStream, greeting: Greeting, collector: Shared) {
+async fn answer(stream: UnixStream, greeting: Greeting, kept: Shared, place: OwnedSemaphorePermit) {
     let allowed = |uid| uid == 0 || uid == nix::unistd::geteuid().as_raw();
     if !stream.peer_cred().is_ok_and(|peer| allowed(peer.uid())) {
         return;
     }
-    let answered = timeout(PATIENCE, tell(&stream, greeting, &collector)).await;
+    let answered = match timeout(PATIENCE, request(&stream)).await {
+        Ok(Ok(Some(Request::Hosts))) => {
+            timeout(PATIENCE, tell(&stream, greeting, &kept.collector)).await
+        }
+        Ok(Ok(Some(Request::Follow))) => {
+            // Whoever follows stays, and has places of his own.
+            drop(place);
+            let request = Request::Follow;
+            let greeting = Greeting {
+                request,
+                ..greeting
+            };
+            Ok(followers::serve(&stream, greeting, &kept.followers).await)
+        }
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => Ok(Err(error)),
+        Err(late) => Err(late),
+    };
     if !matches!(answered, Ok(Ok(()))) {
         tracing::debug!("somebody who asked for samples of hosts did not listen");
     }
 }
 
+/// What is asked for; `None` if that is not known.
+async fn request(stream: &UnixStream) -> io::Result<Option<Request>> {
+    let mut octets = [0; Request::SIZE];
+    let mut read = 0;
+    while read < octets.len() {
+        stream.readable().await?;
+        match stream.try_read(&mut octets[read..]) {
+            Ok(0) => return Ok(None),
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Request::from_octets(octets))
+}
+
 /// Sends an answer, host by host as they are by then.
-async fn tell(stream: &UnixStream, greeting: Greeting, collector: &Shared) -> io::Result<()> {
+async fn tell(
+    stream: &UnixStream,
+    greeting: Greeting,
+    collector: &RefCell<Collector>,
+) -> io::Result<()> {
     send(stream, &greeting.octets()).await?;
     let ids = collector.borrow().ids();
     for id in ids {
@@ -256,7 +305,8 @@ async fn tell(stream: &UnixStream, greeting: Greeting, collector: &Shared) -> io
     send(stream, &protocol::end()).await
 }
 
-async fn send(stream: &UnixStream, octets: &[u8]) -> io::Result<()> {
+/// Sends all of it, however long that takes.
+pub(super) async fn send(stream: &UnixStream, octets: &[u8]) -> io::Result<()> {
     let mut rest = octets;
     while !rest.is_empty() {
         stream.writable().await?;

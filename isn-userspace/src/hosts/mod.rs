@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! SYN ─► data plane ─► SAMPLES, a ring in the kernel ─► keeper, a thread of `run` ─► socket ─► `hosts`: numbers, grades
-//!        share a host                                    bounded by collector          as kept, not as graded
+//!        share a host                                    │ bounded by collector        as kept, not as graded
+//!                                                        └─► followers ─► socket ─► `monitor`: decisions, as they happen
+//!                                                            bounded queues
 //! ```
 //!
 //! The keeper does nothing but keep: whoever asks gets the samples themselves and does the arithmetic, so that no question
@@ -13,16 +15,19 @@
 //! The ring has one reader at a time, by a lock on a directory of pins.
 
 mod collector;
+mod followers;
 mod keeper;
 mod numbers;
 mod protocol;
 mod socket;
+mod watching;
 
 pub use collector::{Collector, HostId, Kept};
 pub use keeper::Keeper;
 pub use numbers::{Numbers, numbers};
-pub use protocol::{Greeting, Told};
+pub use protocol::{Greeting, Told, follow::Event};
 pub use socket::{Answer, ask, forget};
+pub use watching::{From, Watching};
 
 use crate::grading::Sample;
 

@@ -1,12 +1,15 @@
-//! What goes over the socket: a greeting, then each host in a frame, then an empty frame, so that an answer that was cut off
-//! is known to be none. The machine's byte order: both ends are on one machine, and of one version or refused.
+//! What goes over the socket: the word of a [`Request`], then, back, a greeting and what was asked for. For hosts that is each
+//! host in a frame, then an empty frame, so that an answer that was cut off is known to be none; for decisions see [`follow`].
+//! The machine's byte order: both ends are on one machine, and of one version or refused.
 //!
 //! | greeting, 48 octets | frame |
 //! |---|---|
-//! | 8 octets `isnhosts`; version of the layout of maps (u32); octets of a sample (u32) | samples in it (u32), 0 (u32) |
+//! | 8 octets, the request; version of the layout of maps (u32); octets of a sample (u32) | samples in it (u32), 0 (u32) |
 //! | inode of the instance's directory of pins (u64) | SYNs of the host in all (u64) |
 //! | nanoseconds of the monotonic clock when listening began (u64) | those that left with another number (u64) |
-//! | hosts forgotten (u64), 0 (u64) | the samples |
+//! | hosts forgotten (u64); 1 if there is no place for another one who follows (u64) | the samples |
+
+pub mod follow;
 
 use std::io::{self, Read};
 
@@ -14,19 +17,52 @@ use isn_common::abi::{ABI_VERSION, sample::Sample};
 
 use super::{Host, HostId, Kept, collector::Room};
 
-const MAGIC: [u8; 8] = *b"isnhosts";
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The hosts, as they are kept.
+    Hosts,
+    /// Decisions, as they happen.
+    Follow,
+}
+
+impl Request {
+    /// Octets of a request.
+    pub const SIZE: usize = 8;
+
+    /// Its octets.
+    #[must_use]
+    pub const fn octets(self) -> [u8; Self::SIZE] {
+        match self {
+            Self::Hosts => *b"isnhosts",
+            Self::Follow => *b"isnfollw",
+        }
+    }
+
+    /// The inverse of [`Request::octets`].
+    #[must_use]
+    pub fn from_octets(octets: [u8; Self::SIZE]) -> Option<Self> {
+        let all = [Self::Hosts, Self::Follow];
+        all.into_iter().find(|it| it.octets() == octets)
+    }
+}
+
 /// More hosts than may be answered with, which no honest answer reaches.
 const MOST_FRAMES: usize = 2 * Room::DEFAULT.hosts;
 
 /// How an answer begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {
+    /// What was asked for.
+    pub request: Request,
     /// Inode of the directory of pins of the instance that is answered for.
     pub instance: u64,
     /// Nanoseconds of the monotonic clock when listening began.
     pub since: u64,
     /// Hosts that were forgotten for want of room.
     pub forgotten: u64,
+    /// Whether there is no place for another one who follows: nothing comes behind this.
+    pub is_full: bool,
 }
 
 /// An answer.
@@ -39,27 +75,35 @@ pub struct Told {
 }
 
 impl Greeting {
-    const SIZE: usize = 48;
+    /// Octets of a greeting.
+    pub const SIZE: usize = 48;
 
     /// Its octets.
     #[must_use]
     pub fn octets(&self) -> Vec<u8> {
         let sample = u32::try_from(Sample::SIZE).unwrap_or(u32::MAX);
-        let mut octets = MAGIC.to_vec();
+        let mut octets = self.request.octets().to_vec();
         octets.extend(ABI_VERSION.to_ne_bytes());
         octets.extend(sample.to_ne_bytes());
-        for number in [self.instance, self.since, self.forgotten, 0] {
+        for number in [
+            self.instance,
+            self.since,
+            self.forgotten,
+            self.is_full.into(),
+        ] {
             octets.extend(number.to_ne_bytes());
         }
         octets
     }
 
-    fn read(from: &mut impl Read) -> io::Result<Self> {
-        let octets: [u8; Self::SIZE] = take(from)?;
+    /// The greeting behind a request, in these octets.
+    pub fn from_octets(request: Request, octets: &[u8; Self::SIZE]) -> io::Result<Self> {
         let wanted = Self {
-            instance: u64_at(&octets, 16),
-            since: u64_at(&octets, 24),
-            forgotten: u64_at(&octets, 32),
+            request,
+            instance: u64_at(octets, 16),
+            since: u64_at(octets, 24),
+            forgotten: u64_at(octets, 32),
+            is_full: u64_at(octets, 40) != 0,
         };
         if octets[..16] != wanted.octets()[..16] {
             return Err(invalid("it is of another version of isnguard"));
@@ -102,7 +146,7 @@ fn header(count: u32, syns: u64, rewritten: u64) -> Vec<u8> {
 
 /// Reads an answer to its end, and no more of it than an honest one has.
 pub fn read(mut from: impl Read) -> io::Result<Told> {
-    let greeting = Greeting::read(&mut from)?;
+    let greeting = Greeting::from_octets(Request::Hosts, &take(&mut from)?)?;
     let mut hosts = Vec::new();
     loop {
         let octets: [u8; HEADER] = take(&mut from)?;
@@ -164,6 +208,8 @@ mod tests {
     use crate::hosts::collector::{Collector, tests::sample};
 
     const GREETING: Greeting = Greeting {
+        request: Request::Hosts,
+        is_full: false,
         instance: 77,
         since: 5,
         forgotten: 3,

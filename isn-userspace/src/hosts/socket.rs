@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Read as _, Write as _},
     os::unix::{
         fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
@@ -15,7 +15,7 @@ use std::{
 use isn_common::siphash::{Key, SipHash};
 use nix::unistd::geteuid;
 
-use super::protocol::{self, Told};
+use super::protocol::{self, Greeting, Request, Told};
 use crate::{
     dataplane::Pins,
     failure::{Explain as _, Failure},
@@ -91,31 +91,71 @@ pub fn listen(place: &Place) -> Result<Socket, Failure> {
 
 /// Asks whoever stays with an instance for what it keeps.
 pub fn ask(place: &Place) -> Result<Answer, Failure> {
-    let path = path(Path::new(ROOT), place);
-    let what = || format!("cannot ask {}", path.display());
-    let stream = match UnixStream::connect(&path) {
-        Err(error) if nobody(&error) => return Ok(Answer::Nobody),
-        other => other.explain(what(), "run it as root")?,
+    let Some(stream) = connect(place, Request::Hosts)? else {
+        return Ok(Answer::Nobody);
     };
-    let answer = stream
-        .set_read_timeout(Some(PATIENCE))
-        .and_then(|()| protocol::read(io::BufReader::new(stream)));
-    let told = answer.explain(
-        what(),
-        "see whether `isnguard run` is of this version and still answers, and restart it",
-    )?;
-    let home = Pins::new(place).home;
-    if Some(told.greeting.instance) != inode(&home) {
+    let answer = protocol::read(io::BufReader::new(stream));
+    let told = answer.explain(what(place), OF_THIS_VERSION)?;
+    check(place, &told.greeting)?;
+    Ok(Answer::Told(told))
+}
+
+/// Asks whoever stays with an instance for its decisions as they happen; `None` if nobody is there. What comes is
+/// [`protocol::follow`]'s.
+pub fn follow(place: &Place) -> Result<Option<UnixStream>, Failure> {
+    let Some(mut stream) = connect(place, Request::Follow)? else {
+        return Ok(None);
+    };
+    let mut octets = [0; Greeting::SIZE];
+    let greeting = stream
+        .read_exact(&mut octets)
+        .and_then(|()| Greeting::from_octets(Request::Follow, &octets))
+        .explain(what(place), OF_THIS_VERSION)?;
+    check(place, &greeting)?;
+    if greeting.is_full {
         return Err(Failure::new(
-            what(),
-            format!(
-                "who answers stays with an instance that {} is not",
-                home.display()
-            ),
-            "restart `isnguard run` for this instance",
+            "cannot follow the decisions",
+            "as many do already as `isnguard run` serves",
+            "end another `isnguard monitor`",
         ));
     }
-    Ok(Answer::Told(told))
+    Ok(Some(stream))
+}
+
+const OF_THIS_VERSION: &str =
+    "see whether `isnguard run` is of this version and still answers, and restart it";
+
+fn what(place: &Place) -> String {
+    format!("cannot ask {}", path(Path::new(ROOT), place).display())
+}
+
+/// Connects and says what is wanted; `None` if nobody is there.
+fn connect(place: &Place, request: Request) -> Result<Option<UnixStream>, Failure> {
+    let mut stream = match UnixStream::connect(path(Path::new(ROOT), place)) {
+        Err(error) if nobody(&error) => return Ok(None),
+        other => other.explain(what(place), "run it as root")?,
+    };
+    let asked = stream
+        .set_read_timeout(Some(PATIENCE))
+        .and_then(|()| stream.write_all(&request.octets()));
+    asked.explain(what(place), OF_THIS_VERSION)?;
+    Ok(Some(stream))
+}
+
+/// Refuses one who answers for another instance of this name.
+fn check(place: &Place, greeting: &Greeting) -> Result<(), Failure> {
+    let home = Pins::new(place).home;
+    if Some(greeting.instance) == inode(&home) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        what(place),
+        format!(
+            "who answers stays with an instance that {} is not",
+            home.display()
+        ),
+        "restart `isnguard run` for this instance",
+    ))
 }
 
 /// Removes what a killed process has left of its socket.

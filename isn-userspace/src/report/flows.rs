@@ -105,7 +105,7 @@ impl FlowsReport {
 }
 
 impl FlowLine {
-    fn new(flow: &Flow, now: Tick) -> Self {
+    pub(super) fn new(flow: &Flow, now: Tick) -> Self {
         let record = &flow.record;
         let control = record.control();
         let seen = control.has(Control::HOST_SYN);
@@ -129,6 +129,50 @@ impl FlowLine {
             idle_seconds: seconds(record.last_seen()),
             reason: control.reason().map_or("unknown", Reason::name),
         }
+    }
+
+    /// The host's end and the peer's.
+    pub(super) const fn ends(&self) -> (SocketAddr, SocketAddr) {
+        (
+            SocketAddr::new(self.host, self.host_port),
+            SocketAddr::new(self.peer, self.peer_port),
+        )
+    }
+
+    /// The VLAN in words; nothing where there is none.
+    pub(super) fn vlan_text(&self) -> String {
+        let vlan = self.vlan.as_ref();
+        vlan.map_or_else(String::new, |vlan| format!(" in VLAN {vlan}"))
+    }
+
+    /// Name of the state.
+    pub(super) const fn state(&self) -> &'static str {
+        self.state
+    }
+
+    /// Name of the reason.
+    pub(super) const fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Seconds since it opened, and since its last packet.
+    pub(super) const fn times(&self) -> (f64, f64) {
+        (self.age_seconds, self.idle_seconds)
+    }
+
+    /// Wire minus host, of numbers and of timestamps.
+    pub(super) const fn offsets(&self) -> (u32, u32) {
+        (self.offset, self.timestamp_offset)
+    }
+
+    /// The first number as the host chose it, and as the peer sees it.
+    pub(super) const fn first_numbers(&self) -> (Option<u32>, Option<u32>) {
+        (self.host_isn, self.wire_isn)
+    }
+
+    /// The number behind the last octet, as the peer sees it.
+    pub(super) const fn high_water(&self) -> Option<u32> {
+        self.high_water
     }
 
     fn cells(&self, style: Style) -> [String; 12] {

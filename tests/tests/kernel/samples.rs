@@ -3,6 +3,7 @@
 
 use isn_common::{
     abi::{
+        flow::Reason,
         maps::SAMPLES_SIZE,
         sample::{Flags, Sample},
     },
@@ -63,7 +64,9 @@ fn a_syn_becomes_one_sample() {
                     (sample.host_isn, sample.wire_isn) == (1000, 1000),
                     format!("{sample:?}"),
                 );
-                let flags = Flags::of_mode(Some(Mode::Monotonic)).with(Flags::WANTED);
+                let flags = Flags::of_mode(Some(Mode::Monotonic))
+                    .with(Flags::WANTED | Flags::KEPT)
+                    .with_reason(Reason::New as u32);
                 flow.require(sample.flags == flags, format!("{sample:?}"));
                 flow.offer(&host_syn(1000));
                 tells_nothing(flow, "a repeated SYN was told");
@@ -126,7 +129,7 @@ fn hosts_that_are_not_guarded_and_syn_acks() {
                     flow.offer(&host_syn(isn));
                     let samples = told(flow);
                     let plain = |sample: &Sample| {
-                        sample.flags == Flags(Flags::WANTED)
+                        sample.flags == Flags(Flags::WANTED).with_reason(Reason::NotGuarded as u32)
                             && (sample.host_isn, sample.wire_isn) == (isn, isn)
                     };
                     flow.require(
