@@ -338,7 +338,7 @@ impl Instance {
         let covers = |ports: Ports, port: u16| ports.first <= port && port <= ports.last;
         let mut rules = table.rules().filter(|rule| rule.prefix == *prefix);
         Ok(rules.find(|rule| {
-            Some(rule.mode) == mode && (covers(rule.ports, service) || covers(rule.ports, other))
+            rule.mode.mode() == mode && (covers(rule.ports, service) || covers(rule.ports, other))
         }))
     }
 

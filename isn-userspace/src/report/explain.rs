@@ -91,7 +91,7 @@ impl PolicyLine {
         Self {
             prefix: guarded.prefix.to_string(),
             ports: guarded.ports.to_string(),
-            mode: mode_name(guarded.mode),
+            mode: guarded.mode.name(),
         }
     }
 

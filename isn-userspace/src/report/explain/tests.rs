@@ -16,7 +16,7 @@ use isn_common::{
 use super::*;
 use crate::{
     dataplane::{Ends, FirstSyn, Flow, MidFlow},
-    settings::{Mode, Ports},
+    settings::{Mode, Ports, Treatment},
 };
 
 const NOW: Tick = Tick(1_000_000);
@@ -34,7 +34,7 @@ fn guarded(mode: Mode) -> Guarded {
     Guarded {
         prefix: "192.0.2.0/24".parse().unwrap(),
         ports: Ports::ALL,
-        mode,
+        mode: Treatment::Guard(mode),
     }
 }
 
