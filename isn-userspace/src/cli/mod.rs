@@ -88,7 +88,7 @@ impl Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Attach and stay: remove what has expired, tell what happens
-    Run(args::AttachArgs),
+    Run(run::RunArgs),
     /// Attach or adopt, and return
     Attach(args::AttachArgs),
     /// Take the data plane off its interfaces

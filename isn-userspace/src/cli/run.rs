@@ -1,19 +1,41 @@
 //! `isnguard run`: attach and stay.
 
+use std::net::SocketAddr;
+
+use clap::Args;
+
 use super::{Common, Outcome, args::AttachArgs, attach::tell, request};
 use crate::{
     daemon::{self, Ended},
     dataplane::{self, Attached},
     failure::Failure,
+    metrics::{Listening, MetricsAddress},
     report::AttachReport,
 };
 
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    attach: AttachArgs,
+    /// Serve /metrics for Prometheus and /healthz here; a port alone is on loopback; repeatable [default: nowhere]
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    metrics: Vec<MetricsAddress>,
+}
+
 /// Attaches or adopts, then stays until it is asked to go or the instance is detached.
-pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
-    let request = match request(args, common) {
+pub fn run(args: &RunArgs, common: &Common) -> anyhow::Result<Outcome> {
+    let request = match request(&args.attach, common) {
         Ok(request) => request,
         Err(usage) => return Ok(usage),
     };
+    // Before anything is attached: a port that is taken must leave no trace.
+    let listening = if args.metrics.is_empty() {
+        None
+    } else {
+        Some(Listening::open(&args.metrics)?)
+    };
+    let served = listening.as_ref().map_or_else(Vec::new, Listening::addresses);
     let attached = dataplane::attach(&request, true)?;
     let report = AttachReport::new(&attached);
     let Attached {
@@ -30,8 +52,9 @@ pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
         )
     })?;
     let instance = &common.instance;
-    let ended = daemon::stay(&common.place(), &stay, object, |interval| {
+    let ended = daemon::stay(&common.place(), &stay, object, listening, |interval| {
         tell(&report, mounted, common)?;
+        tell_where(&served);
         eprintln!(
             "ready: instance `{instance}` is attached; ended flows are removed every {} s. Ctrl-C ends \
              this process and leaves it attached",
@@ -47,4 +70,16 @@ pub fn run(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
         Ended::Detached => eprintln!("isnguard: instance `{instance}` was detached; leaving"),
     }
     Ok(Outcome::Done)
+}
+
+fn tell_where(served: &[SocketAddr]) {
+    for address in served {
+        tracing::info!("metrics are at http://{address}/metrics");
+        if MetricsAddress(*address).is_open() {
+            tracing::warn!(
+                "{address} is not loopback: whoever can reach it can read the metrics, since nobody is asked who he is; let \
+                 a firewall admit only the scraper"
+            );
+        }
+    }
 }

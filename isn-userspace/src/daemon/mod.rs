@@ -7,7 +7,7 @@ mod log;
 mod readable;
 mod watch;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aya::Ebpf;
 use tokio::{
@@ -21,6 +21,7 @@ use crate::{
     dataplane::{Instance, Lock, Patience, Pins, Upkeep},
     failure::{Explain as _, Failure},
     hosts::Keeper,
+    metrics::{Board, Listening, Server},
     settings::Place,
 };
 
@@ -34,11 +35,12 @@ pub enum Ended {
 }
 
 /// Stays with an instance until it is asked to go or the instance is detached. `ready` is called
-/// with the interval between sweeps once everything is watched.
+/// with the interval between sweeps once everything is watched. Metrics are served where `listening` says.
 pub fn stay(
     place: &Place,
     _only_one: &Lock,
     object: Ebpf,
+    listening: Option<Listening>,
     ready: impl FnOnce(Duration) -> anyhow::Result<()>,
 ) -> anyhow::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -46,6 +48,8 @@ pub fn stay(
         .build()?;
     runtime.block_on(async {
         let mut daemon = Daemon::new(place, object)?;
+        let board = Arc::clone(&daemon.board);
+        let _server = listening.map(|it| Server::start(it, place, board)).transpose()?;
         ready(daemon.interval)?;
         Ok(daemon.run().await?)
     })
@@ -60,6 +64,7 @@ struct Daemon {
     links: watch::Links,
     pins: watch::Pinned,
     log: log::Log,
+    board: Arc<Board>,
     _keeper: Option<Keeper>,
     interrupt: Signal,
     terminate: Signal,
@@ -74,6 +79,8 @@ impl Daemon {
                 "attach again",
             )
         })?;
+        let board = Arc::<Board>::default();
+        board.rewrites.follow(&instance.maps.policy()?);
         let what = "cannot watch for signals";
         let catch = |kind| signal(kind).explain(what, "see `ulimit -a`");
         Ok(Self {
@@ -84,7 +91,8 @@ impl Daemon {
             links: watch::Links::open()?,
             pins: watch::Pinned::open(place)?,
             log: log::Log::open(object)?,
-            _keeper: keeper(place),
+            _keeper: keeper(place, &board),
+            board,
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             instance,
@@ -122,18 +130,25 @@ impl Daemon {
     /// A sweep that fails is tried again after the interval: nothing depends on its being on time.
     fn sweep(&mut self) {
         let maps = &self.instance.maps;
+        let begun = Instant::now();
         let swept = maps.settings().and_then(|settings| {
             self.interval = interval::between_sweeps(settings.history);
             self.upkeep.sweep(maps)
         });
         match swept {
-            Ok(swept) => tracing::debug!(
-                "swept {} translated flows, {} half-open ones, {} of the history",
-                swept.translated,
-                swept.half_open,
-                swept.history
-            ),
-            Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
+            Ok((swept, census)) => {
+                self.board.swept(census, begun.elapsed(), self.interval);
+                tracing::debug!(
+                    "swept {} translated flows, {} half-open ones, {} of the history",
+                    swept.translated,
+                    swept.half_open,
+                    swept.history
+                );
+            }
+            Err(failure) => {
+                self.board.sweep_failed();
+                tracing::warn!("{failure}; {}", failure.remedy());
+            }
         }
         self.look_after_adopting();
     }
@@ -156,8 +171,8 @@ impl Daemon {
 }
 
 /// Begins to keep samples of hosts. Translating needs none, so the process stays without.
-fn keeper(place: &Place) -> Option<Keeper> {
-    let begun = Keeper::start(place);
+fn keeper(place: &Place, board: &Board) -> Option<Keeper> {
+    let begun = Keeper::start(place, Arc::clone(&board.rewrites));
     begun
         .inspect_err(|failure| {
             tracing::warn!(

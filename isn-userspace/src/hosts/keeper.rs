@@ -3,6 +3,7 @@
 
 use std::{cell::RefCell, io, rc::Rc, sync::Arc, thread};
 
+use isn_common::abi::sample::Sample;
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
@@ -11,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Collector, Greeting, protocol,
+    Collector, Greeting, Rewrites, protocol,
     socket::{self, Socket},
 };
 use crate::{
@@ -41,7 +42,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// Begins to keep the samples of an instance, and to answer for it.
-    pub fn start(place: &Place) -> Result<Self, Failure> {
+    pub fn start(place: &Place, rewrites: Arc<Rewrites>) -> Result<Self, Failure> {
         let what = "cannot keep samples of hosts";
         let pins = Pins::new(place);
         let socket = socket::listen(place)?;
@@ -56,9 +57,10 @@ impl Keeper {
             let ended = keeping.block_on(&runtime, async {
                 tokio::select! {
                     _ = stopped => Ok(()),
-                    failed = keep(&pins, socket) => failed,
+                    failed = keep(&pins, socket, &rewrites) => failed,
                 }
             });
+            rewrites.end();
             if let Err(failure) = ended {
                 tracing::warn!("samples of hosts are not kept any more: {failure}");
             }
@@ -82,8 +84,14 @@ impl Drop for Keeper {
 
 type Shared = Rc<RefCell<Collector>>;
 
+/// Where samples go.
+struct Sink {
+    collector: Shared,
+    rewrites: Arc<Rewrites>,
+}
+
 /// Keeps and answers until something fails.
-async fn keep(pins: &Pins, socket: Socket) -> Result<(), Failure> {
+async fn keep(pins: &Pins, socket: Socket, rewrites: &Arc<Rewrites>) -> Result<(), Failure> {
     let what = "cannot answer for the samples of hosts";
     // The file goes when this future does.
     let Socket {
@@ -91,27 +99,30 @@ async fn keep(pins: &Pins, socket: Socket) -> Result<(), Failure> {
         file: _file,
     } = socket;
     let listener = UnixListener::from_std(listener).explain(what, "restart `isnguard run`")?;
-    let collector = Shared::default();
+    let sink = Sink {
+        collector: Shared::default(),
+        rewrites: Arc::clone(rewrites),
+    };
     let places = Arc::new(Semaphore::new(MOST_READERS));
     let since = monotonic();
     let mut ring = None;
     let mut next = Instant::now();
     loop {
         tokio::select! {
-            gathered = gather(pins, &mut ring, &collector, next) => if gathered? {
+            gathered = gather(pins, &mut ring, &sink, next) => if gathered? {
                 next = Instant::now() + PAUSE;
             },
             asked = next_reader(&listener, &places) => {
                 let (stream, place) = asked.explain(what, "restart `isnguard run`")?;
                 if let Some(ring) = &mut ring {
-                    empty(ring.get_mut(), &collector);
+                    empty(ring.get_mut(), &sink);
                 }
                 let greeting = Greeting {
                     instance: socket::inode(&pins.home).unwrap_or(0),
                     since,
-                    forgotten: collector.borrow().forgotten(),
+                    forgotten: sink.collector.borrow().forgotten(),
                 };
-                let answer = answer(stream, greeting, Rc::clone(&collector));
+                let answer = answer(stream, greeting, Rc::clone(&sink.collector));
                 tokio::task::spawn_local(async {
                     answer.await;
                     drop(place);
@@ -135,7 +146,7 @@ async fn next_reader(
 async fn gather(
     pins: &Pins,
     ring: &mut Option<Readable<Ring>>,
-    collector: &Shared,
+    sink: &Sink,
     next: Instant,
 ) -> Result<bool, Failure> {
     sleep_until(next).await;
@@ -144,6 +155,7 @@ async fn gather(
             Taken::Ours(taken) => {
                 let what = "cannot wait for samples of hosts";
                 *ring = Some(register(taken).explain(what, "restart `isnguard run`")?);
+                sink.rewrites.begin();
             }
             Taken::By(_) => sleep(UNTIL_FREE).await,
         }
@@ -154,7 +166,7 @@ async fn gather(
         .readable_mut()
         .await
         .explain(what, "restart `isnguard run`")?;
-    let is_empty = empty(ready.get_inner_mut(), collector);
+    let is_empty = empty(ready.get_inner_mut(), sink);
     if is_empty {
         ready.clear_ready();
     }
@@ -162,9 +174,13 @@ async fn gather(
 }
 
 /// Takes samples out, up to a limit; true if none are left.
-fn empty(ring: &mut crate::daemon::Descriptor<Ring>, collector: &Shared) -> bool {
-    let mut collector = collector.borrow_mut();
-    ring.0.drain(AT_A_TIME, |sample| collector.add(sample)) < AT_A_TIME
+fn empty(ring: &mut crate::daemon::Descriptor<Ring>, sink: &Sink) -> bool {
+    let mut collector = sink.collector.borrow_mut();
+    let each = |sample: &Sample| {
+        collector.add(sample);
+        sink.rewrites.add(sample);
+    };
+    ring.0.drain(AT_A_TIME, each) < AT_A_TIME
 }
 
 /// Answers one who asks. Whoever does not listen is left, and finds his answer cut off.

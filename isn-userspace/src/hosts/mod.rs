@@ -16,12 +16,14 @@ mod collector;
 mod keeper;
 mod numbers;
 mod protocol;
+mod rewrites;
 mod socket;
 
 pub use collector::{Collector, HostId, Kept};
 pub use keeper::Keeper;
 pub use numbers::{Numbers, numbers};
 pub use protocol::{Greeting, Told};
+pub use rewrites::Rewrites;
 pub use socket::{Answer, ask, forget};
 
 use crate::grading::Sample;

@@ -12,6 +12,7 @@ mod listing;
 mod snapshot;
 mod stats;
 mod status;
+mod visible;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -26,6 +27,7 @@ use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;
 pub use status::StatusReport;
+pub use visible::{visible, visible_lines};
 
 /// Version of the shapes of all JSON objects; grows when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
