@@ -2,6 +2,7 @@
 //! section 3.10.7 as a scanner asks of it, with initial sequence numbers of a generator of the wild.
 
 use std::{
+    io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::fd::AsFd as _,
     thread::{self, JoinHandle},
@@ -17,6 +18,8 @@ use nix::{
 };
 
 use crate::{
+    chosen_isn::connect,
+    family::Family,
     flood::ground::link_address,
     packet_socket::PacketSocket,
     segment::Segment,
@@ -26,6 +29,8 @@ use crate::{
 
 const WINDOW: u16 = 8192;
 const HOPS: u8 = 64;
+/// Who has no answer by then gets none.
+const ANSWER: Duration = Duration::from_secs(5);
 const MSS: TcpOptionElement = TcpOptionElement::MaximumSegmentSize(1460);
 
 /// A running device; it stops when dropped.
@@ -98,6 +103,16 @@ impl Device {
             stop,
             thread: Some(thread),
         })
+    }
+
+    /// Opens a connection to a device from this port of the peer. The device resets it: it is over at once, and both ends know.
+    pub fn probe(lab: &Lab, device: Ipv4Addr, port: u16) -> Result<()> {
+        let to = SocketAddr::new(device.into(), Self::OPEN_PORT);
+        match connect(&lab.peer, Family::V4.peer(port), to, None, ANSWER) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("{to} does not answer")),
+        }
     }
 
     /// Stops it; fails if it could not do its work.

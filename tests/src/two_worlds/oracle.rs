@@ -33,6 +33,8 @@ struct Offsets {
     /// Of timestamps.
     stamp: u32,
     former: Vec<[u32; 2]>,
+    /// An incarnation before was translated by something that nothing has shown.
+    hidden_before: bool,
     /// Its entry may have been lost: what it is translated by next counts.
     unsure: bool,
     /// The packet at hand is translated without an entry, and so may the next one be, by something else.
@@ -203,6 +205,7 @@ impl Oracle {
             stamp: stamp.unwrap_or(0),
             ..Offsets::default()
         });
+        offsets.hidden_before |= offsets.unsure;
         offsets.unsure = false;
         // A SYN without a timestamp does not show how later ones are moved: as before, or not at all.
         let stamp = stamp.unwrap_or(offsets.stamp);
@@ -242,11 +245,12 @@ impl Oracle {
         // Of an incarnation whose SYN shows no timestamp, the stamp on record is the former one's.
         let last = [offsets.current, offsets.stamp];
         ensure!(
-            known
-                .iter()
-                .chain([&last])
-                .any(|[known, moved]| *known == offset
-                    && stamp.is_none_or(|stamp| stamp == 0 || stamp == *moved)),
+            offsets.hidden_before
+                || known
+                    .iter()
+                    .chain([&last])
+                    .any(|[known, moved]| *known == offset
+                        && stamp.is_none_or(|stamp| stamp == 0 || stamp == *moved)),
             "a late segment was translated by {offset:#x}, its timestamp by {stamp:#x?}; incarnations before were by {known:#x?}"
         );
         Ok(())
@@ -263,11 +267,16 @@ impl Oracle {
         }
     }
 
-    /// A packet whose offset was computed again: no SYN is needed for that, and its number is for others to judge (S3).
+    /// A packet whose offset was computed again: no SYN is needed for that, and its number is for others to judge (S3). A flow
+    /// that is adopted and has none by the key before has none at all.
     fn note_recomputed(&mut self, found: &Found, stepped: &Stepped) {
         let computed = stepped.counted[Counter::KeyedRecomputed.index()] != 0;
+        let adopted = stepped.counted[Counter::FlowsAdopted.index()] != 0;
         if computed {
             self.flows.entry(found.flow.clone()).or_default().unsure = true;
+        } else if adopted {
+            let offsets = self.flows.entry(found.flow.clone()).or_default();
+            (offsets.current, offsets.stamp, offsets.unsure) = (0, 0, false);
         }
         if let Some(offsets) = self.flows.get_mut(&found.flow) {
             offsets.computed = computed;

@@ -117,8 +117,12 @@ fn report(find: &Find) -> String {
     )
 }
 
-/// What no episode can reach: it needs two CPUs on one flow, or a host with more flows than an episode has.
-const OUT_OF_REACH: [Counter; 3] = [
+/// What no episode can reach: it needs two CPUs on one flow, or a host with more flows than an episode has. Samples are
+/// `kernel/samples`' matter.
+const OUT_OF_REACH: [Counter; 6] = [
+    Counter::SamplesTaken,
+    Counter::SamplesLimited,
+    Counter::SamplesLost,
     Counter::DroppedContended,
     Counter::ShareExceeded,
     Counter::MemoryShareExceeded,

@@ -74,6 +74,20 @@ const SCENES: &[(Counter, Scene)] = &[
         let _ = flow.keyed();
         first_syn(flow)
     }),
+    (Counter::SamplesTaken, |flow| {
+        flow.settings(|settings| settings.limits.sample_share = 100);
+        first_syn(flow)
+    }),
+    (Counter::SamplesLimited, |flow| {
+        flow.settings(|settings| settings.limits.sample_share = 1);
+        // Of so many, some lie within one second.
+        let mut steps = (1..=8).map(|port| {
+            flow.carrier = flow.carrier.clone().from_port(port);
+            flow.offer(&host_syn(1000))
+        });
+        let limited = |step: &Stepped| step.counted[Counter::SamplesLimited.index()] != 0;
+        steps.find(limited).expect("one is beyond its share")
+    }),
     (Counter::KeyedRecomputed, |flow| {
         let _ = flow.keyed();
         flow.offer(&peer_ack(3, 4))
@@ -275,10 +289,14 @@ fn icmp(flow: &Flow<'_>) -> u8 {
     if flow.carrier.key4().is_some() { 1 } else { 58 }
 }
 
+/// The ring is full only after thousands of packets: `kernel/samples` fills it.
+const ELSEWHERE: &[Counter] = &[Counter::SamplesLost];
+
 #[test]
 fn every_counter_is_counted_by_a_packet() {
     let missing: Vec<_> = Counter::ALL
         .iter()
+        .filter(|counter| !ELSEWHERE.contains(counter))
         .filter(|counter| SCENES.iter().filter(|(it, _)| it == *counter).count() != 1)
         .map(|counter| counter.name())
         .collect();

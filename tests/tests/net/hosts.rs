@@ -5,8 +5,7 @@ mod ends;
 mod keeping;
 
 use std::{
-    io::ErrorKind,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     thread,
     time::Duration,
 };
@@ -14,9 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use isn_generators::Kind;
 use isn_tests::{
-    chosen_isn::connect,
     device::Device,
-    family::Family,
     gateway::Isnguard,
     keys::KeyFile,
     process,
@@ -26,8 +23,6 @@ use isn_tests::{
 };
 use serde_json::Value;
 
-/// Who has no answer by then gets none.
-const ANSWER: Duration = Duration::from_secs(5);
 /// nmap's distance between its probes.
 const BETWEEN: Duration = Duration::from_millis(100);
 
@@ -36,21 +31,11 @@ fn device(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, 10 + u8::try_from(number).expect("few"))
 }
 
-/// Opens a connection from the peer to a device, which resets it: it is over at once, and both ends know.
-fn probe(lab: &Lab, port: u16, to: Ipv4Addr) -> Result<()> {
-    let to = SocketAddr::new(to.into(), Device::OPEN_PORT);
-    match connect(&lab.peer, Family::V4.peer(port), to, None, ANSWER) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("{to} does not answer")),
-    }
-}
-
 /// Probes each device once in each round, from a port of its own.
 fn probe_all(lab: &Lab, devices: &[Ipv4Addr], rounds: u16, first_port: u16) -> Result<()> {
     for round in 0..rounds {
         for device in devices {
-            probe(lab, first_port + round, *device)?;
+            Device::probe(lab, *device, first_port + round)?;
         }
         // The generators that follow the time need some.
         thread::sleep(BETWEEN);

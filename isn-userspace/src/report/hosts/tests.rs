@@ -5,25 +5,32 @@ use std::time::Duration;
 use super::*;
 use crate::grading::Sample;
 
-fn samples(step: u32) -> Vec<Sample> {
+/// Numbers without a rule that anybody could see.
+fn scattered(nth: u32) -> u32 {
+    let mixed = nth.wrapping_add(1).wrapping_mul(0x9e37_79b9);
+    let mixed = (mixed ^ mixed >> 16).wrapping_mul(0x85eb_ca6b);
+    (mixed ^ mixed >> 13).wrapping_mul(0xc2b2_ae35)
+}
+
+fn samples(isn: impl Fn(u32) -> u32) -> Vec<Sample> {
     (0..30_u32)
         .map(|nth| Sample {
             at: Duration::from_millis(u64::from(nth) * 100),
             peer: [198, 51, 100, 2].into(),
             peer_port: 5_000 + u16::try_from(nth).unwrap(),
             host_port: 80,
-            isn: nth.wrapping_mul(step),
+            isn: isn(nth),
             ahead: None,
         })
         .collect()
 }
 
-/// A host whose numbers go up by `step`, seen in a VLAN and a mode.
-fn host(last: u8, vlan: u32, mode: Option<Mode>, step: u32) -> LiveHost {
+/// A host with these numbers, seen in a VLAN and a mode.
+fn host(last: u8, vlan: u32, mode: Option<Mode>, isn: impl Fn(u32) -> u32) -> LiveHost {
     let address = [192, 0, 2, last].into();
     let numbers = Numbers {
-        chosen: samples(step),
-        left: samples(0x9e37_79b9),
+        chosen: samples(isn),
+        left: samples(scattered),
         mode,
     };
     LiveHost {
@@ -46,9 +53,9 @@ fn report(limit: Option<usize>) -> HostsReport {
         hosts_forgotten: 0,
     };
     let mut hosts = vec![
-        host(1, 0, None, 0x5851_f42d),
-        host(2, 100, Some(Mode::Monotonic), 0),
-        host(2, 200, Some(Mode::Observe), 64_000),
+        host(1, 0, None, scattered),
+        host(2, 100, Some(Mode::Monotonic), |_| 7),
+        host(2, 200, Some(Mode::Observe), |nth| nth * 64_000),
     ];
     HostsReport::new(listening, &mut hosts, limit)
 }

@@ -25,13 +25,13 @@ use nix::unistd::Uid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{FIRST_PORT, SEED, line, number, probe, report};
+use super::{FIRST_PORT, SEED, line, number, report};
 
 const PROBES: u16 = 24;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn probes(lab: &Lab) -> Result<()> {
-    (0..PROBES).try_for_each(|nth| probe(lab, FIRST_PORT + nth, Device::ADDRESS))
+    (0..PROBES).try_for_each(|nth| Device::probe(lab, Device::ADDRESS, FIRST_PORT + nth))
 }
 
 fn samples(report: &Value) -> Result<u64> {
@@ -91,7 +91,7 @@ fn run_keeps_until_it_is_killed_and_the_next_begins_anew() -> Result<()> {
         "what was read is taken out"
     );
 
-    probe(&lab, FIRST_PORT, Device::ADDRESS)?;
+    Device::probe(&lab, Device::ADDRESS, FIRST_PORT)?;
     let (run, _) = Resident::start(&mut isnguard, &setup)?;
     let anew = wait::until(PATIENCE, "`run` to take what had queued", || {
         let report = report(&isnguard, &[])?;
@@ -201,7 +201,7 @@ fn without_run_one_watches_and_gives_way_to_run() -> Result<()> {
         "{}",
         other.stderr
     );
-    probe(&lab, FIRST_PORT, Device::ADDRESS)?;
+    Device::probe(&lab, Device::ADDRESS, FIRST_PORT)?;
     until("one more sample", &|report| {
         samples(report).is_ok_and(|now| now == before + 1)
             && report["listening_seconds"].is_number()
@@ -209,7 +209,7 @@ fn without_run_one_watches_and_gives_way_to_run() -> Result<()> {
     let (_run, _) = Resident::start(&mut isnguard, &setup)?;
     until("`run` to answer", &|report| report["source"] == "run")?;
     wait::until(PATIENCE, "`run` to have the ring", || {
-        probe(&lab, FIRST_PORT + PROBES, Device::ADDRESS)?;
+        Device::probe(&lab, Device::ADDRESS, FIRST_PORT + PROBES)?;
         let report = report(&isnguard, &[])?;
         Ok((report["matching"] == 1).then_some(()))
     })
