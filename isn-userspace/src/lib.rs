@@ -12,6 +12,7 @@ pub mod failure;
 pub mod grading;
 pub mod hosts;
 pub mod key;
+pub mod metrics;
 pub mod plot;
 pub mod report;
 pub mod settings;

@@ -8,6 +8,7 @@ use super::Common;
 use crate::{
     config::{Given, Said, Source},
     failure::{Explain as _, Failure},
+    metrics::MetricsAddress,
     settings::{HookChoice, Mode, OnFull, Placed, Placement, Protect, TcFlavour},
 };
 
@@ -106,7 +107,7 @@ enum OnFullArg {
 
 impl AttachArgs {
     /// The file and what overrides it.
-    pub fn source(&self, common: &Common) -> Result<Source, Failure> {
+    pub fn source(&self, metrics: &[MetricsAddress], common: &Common) -> Result<Source, Failure> {
         let file = match &self.config {
             Some(named) => Some(absolute(named)?),
             None if self.inside.is_empty() && self.outside.is_empty() => usual_file(common),
@@ -114,13 +115,13 @@ impl AttachArgs {
         };
         Ok(Source {
             file,
-            said: self.said(common),
+            said: self.said(metrics, common),
             place: common.place(),
             verbose: common.verbose,
         })
     }
 
-    fn said(&self, common: &Common) -> Given {
+    fn said(&self, metrics: &[MetricsAddress], common: &Common) -> Given {
         let on = |names: &[String], placement| -> Vec<Said<Placed>> {
             let placed = |interface: &String| Placed {
                 interface: interface.clone(),
@@ -158,7 +159,10 @@ impl AttachArgs {
             samples: said(&self.samples),
             key_file: said(&self.key_file),
             adopt: said(&self.adopt),
-            metrics: Vec::new(),
+            metrics: metrics
+                .iter()
+                .map(|it| Said::on_command_line(it.0))
+                .collect(),
         }
     }
 }

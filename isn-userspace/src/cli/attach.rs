@@ -19,7 +19,7 @@ done is taken back.";
 
 /// Attaches or adopts, and says what is there then.
 pub fn attach(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
-    let (source, loaded, common) = match load(args, common) {
+    let (source, loaded, common) = match load(args, &[], common) {
         Ok(loaded) => loaded,
         Err(ended) => return Ok(ended),
     };

@@ -56,7 +56,7 @@ enum ConfigVerb {
 pub fn config(args: &ConfigArgs, common: &Common) -> anyhow::Result<Outcome> {
     match &args.verb {
         ConfigVerb::Check { file } => check(file.as_ref(), common),
-        ConfigVerb::Show(args) => Ok(match load(args, common) {
+        ConfigVerb::Show(args) => Ok(match load(args, &[], common) {
             Ok((_, loaded, _)) => {
                 ShowReport(Shown::new(&loaded)).print(common.json)?;
                 Outcome::Done
@@ -129,7 +129,7 @@ fn notes(loaded: &Loaded) -> Vec<String> {
 }
 
 fn diff(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
-    let (_, loaded, common) = match load(args, common) {
+    let (_, loaded, common) = match load(args, &[], common) {
         Ok(loaded) => loaded,
         Err(ended) => return Ok(ended),
     };

@@ -40,6 +40,7 @@ use tracing_subscriber::{
 use crate::{
     config::{Loaded, Source, Unread},
     failure::{Failure, chained},
+    metrics::MetricsAddress,
     report,
     settings::{InstanceName, Place},
 };
@@ -113,7 +114,7 @@ impl Common {
 enum Verb {
     /// Attach and stay: remove what has expired, tell what happens
     #[command(after_help = run::EXAMPLES)]
-    Run(args::AttachArgs),
+    Run(run::RunArgs),
     /// Attach or adopt, and return
     #[command(after_help = attach::EXAMPLES)]
     Attach(args::AttachArgs),
@@ -224,9 +225,13 @@ fn is_named(matches: &ArgMatches, option: &str) -> bool {
 }
 
 /// The configuration of the arguments and their file, with the instance that they are about; or the complaint about them printed.
-fn load(args: &args::AttachArgs, common: &Common) -> Result<(Source, Loaded, Common), Outcome> {
+fn load(
+    args: &args::AttachArgs,
+    metrics: &[MetricsAddress],
+    common: &Common,
+) -> Result<(Source, Loaded, Common), Outcome> {
     let source = args
-        .source(common)
+        .source(metrics, common)
         .map_err(|it| unread(&Unread::CommandLine(it)))?;
     let loaded = source.load().map_err(|it| unread(&it))?;
     let common = Common {

@@ -9,7 +9,7 @@ mod readable;
 mod supervisor;
 mod watch;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aya::Ebpf;
 use tokio::{
@@ -27,6 +27,7 @@ use crate::{
     dataplane::{Instance, Lock, Patience, Pins, Upkeep},
     failure::{Explain as _, Failure},
     hosts::Keeper,
+    metrics::{Board, Listening, Server},
     settings::Place,
 };
 
@@ -40,12 +41,14 @@ pub enum Ended {
 }
 
 /// Stays with an instance until it is asked to go or the instance is detached. `ready` is called
-/// with the interval between sweeps once everything is watched. On SIGHUP, what is followed is taken over again.
+/// with the interval between sweeps once everything is watched. On SIGHUP, what is followed is taken over again. Metrics are
+/// served where `listening` says.
 pub fn stay(
     place: &Place,
     _only_one: &Lock,
     object: Ebpf,
     following: Following,
+    listening: Option<Listening>,
     ready: impl FnOnce(Duration) -> anyhow::Result<()>,
 ) -> anyhow::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -53,6 +56,10 @@ pub fn stay(
         .build()?;
     runtime.block_on(async {
         let mut daemon = Daemon::new(place, object, following)?;
+        let board = Arc::clone(&daemon.board);
+        let _server = listening
+            .map(|it| Server::start(it, place, board))
+            .transpose()?;
         ready(daemon.interval)?;
         daemon.supervisor.ready(&daemon.health.in_words());
         let ended = daemon.run().await;
@@ -77,6 +84,7 @@ struct Daemon {
     log: log::Log,
     following: Following,
     hangup: Signal,
+    board: Arc<Board>,
     keeper: Option<Keeper>,
     interrupt: Signal,
     terminate: Signal,
@@ -91,6 +99,8 @@ impl Daemon {
                 "attach again",
             )
         })?;
+        let board = Arc::<Board>::default();
+        board.rewrites.follow(&instance.maps.policy()?);
         let what = "cannot watch for signals";
         let supervisor = Supervisor::from_environment();
         let catch = |kind| signal(kind).explain(what, "see `ulimit -a`");
@@ -105,7 +115,8 @@ impl Daemon {
             log: log::Log::open(object)?,
             following,
             hangup: catch(SignalKind::hangup())?,
-            keeper: keeper(place),
+            keeper: keeper(place, &board),
+            board,
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             instance,
@@ -158,18 +169,25 @@ impl Daemon {
     /// A sweep that fails is tried again after the interval: nothing depends on its being on time.
     fn sweep(&mut self) {
         let maps = &self.instance.maps;
+        let begun = Instant::now();
         let swept = maps.settings().and_then(|settings| {
             self.interval = interval::between_sweeps(settings.history);
             self.upkeep.sweep(maps)
         });
         match swept {
-            Ok(swept) => tracing::debug!(
-                "swept {} translated flows, {} half-open ones, {} of the history",
-                swept.translated,
-                swept.half_open,
-                swept.history
-            ),
-            Err(failure) => tracing::warn!("{failure}; {}", failure.remedy()),
+            Ok((swept, census)) => {
+                self.board.swept(census, begun.elapsed(), self.interval);
+                tracing::debug!(
+                    "swept {} translated flows, {} half-open ones, {} of the history",
+                    swept.translated,
+                    swept.half_open,
+                    swept.history
+                );
+            }
+            Err(failure) => {
+                self.board.sweep_failed();
+                tracing::warn!("{failure}; {}", failure.remedy());
+            }
         }
         self.look_after_adopting();
     }
@@ -192,8 +210,8 @@ impl Daemon {
 }
 
 /// Begins to keep samples of hosts. Translating needs none, so the process stays without.
-fn keeper(place: &Place) -> Option<Keeper> {
-    let begun = Keeper::start(place);
+fn keeper(place: &Place, board: &Board) -> Option<Keeper> {
+    let begun = Keeper::start(place, Arc::clone(&board.rewrites));
     begun
         .inspect_err(|failure| {
             tracing::warn!(

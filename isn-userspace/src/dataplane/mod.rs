@@ -4,6 +4,7 @@ mod attach;
 mod attacher;
 mod batch;
 mod bpffs;
+mod census;
 mod clock;
 mod clsact;
 mod detach;
@@ -46,6 +47,7 @@ mod undo;
 mod upkeep;
 
 pub use attach::{Attached, attach};
+pub use census::{Bounds, Census, PHASES};
 pub use clock::{monotonic, now};
 pub use detach::{Leaving, force};
 pub use difference::Difference;

@@ -10,6 +10,7 @@ use isn_common::{
 };
 
 use super::{
+    census::{Census, Count},
     clock::now,
     maps::Maps,
     pins::Pins,
@@ -57,16 +58,19 @@ impl Upkeep {
         Ok(Self(programs))
     }
 
-    /// Removes what may go from all tables.
-    pub fn sweep(&mut self, maps: &Maps) -> Result<Swept, Failure> {
-        Ok(Swept {
-            translated: self.expire(maps, Place::Translated, &maps.translated_v4)?
-                + self.expire(maps, Place::Translated, &maps.translated_v6)?,
-            half_open: self.expire(maps, Place::HalfOpen, &maps.half_open_v4)?
-                + self.expire(maps, Place::HalfOpen, &maps.half_open_v6)?,
-            history: self.expire(maps, Place::History, &maps.history_v4)?
-                + self.expire(maps, Place::History, &maps.history_v6)?,
-        })
+    /// Removes what may go from all tables, and counts what stays.
+    pub fn sweep(&mut self, maps: &Maps) -> Result<(Swept, Census), Failure> {
+        let mut count = Count::begin(maps)?;
+        let each = &mut count;
+        let swept = Swept {
+            translated: self.expire(maps, Place::Translated, &maps.translated_v4, each)?
+                + self.expire(maps, Place::Translated, &maps.translated_v6, each)?,
+            half_open: self.expire(maps, Place::HalfOpen, &maps.half_open_v4, each)?
+                + self.expire(maps, Place::HalfOpen, &maps.half_open_v6, each)?,
+            history: self.expire(maps, Place::History, &maps.history_v4, each)?
+                + self.expire(maps, Place::History, &maps.history_v6, each)?,
+        };
+        Ok((swept, count.end(maps)?))
     }
 
     fn expire<K: Key>(
@@ -74,12 +78,15 @@ impl Upkeep {
         maps: &Maps,
         place: Place,
         table: &Table<K>,
+        count: &mut Count,
     ) -> Result<u64, Failure> {
         let (settings, now) = (maps.settings()?, now());
         let mut request = Request::new(Task::Expire, place, K::IS_V6);
         let mut removed = 0;
         table.for_each(|key, record| {
-            if expiry::is_over(place, record, &settings, now) && request.add(&[octets(key)]) {
+            let goes = expiry::is_over(place, record, &settings, now);
+            count.met(place, K::IS_V6, record, goes);
+            if goes && request.add(&[octets(key)]) {
                 removed += self.send(&mut request)?;
             }
             Ok(())

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    Collector, Greeting,
+    Collector, Greeting, Rewrites,
     followers::{self, Followers},
     protocol::{self, Request},
     socket::{self, Socket},
@@ -56,7 +56,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// Begins to keep the samples of an instance, and to answer for it.
-    pub fn start(place: &Place) -> Result<Self, Failure> {
+    pub fn start(place: &Place, rewrites: Arc<Rewrites>) -> Result<Self, Failure> {
         let what = "cannot keep samples of hosts";
         let pins = Pins::new(place);
         let socket = socket::listen(place)?;
@@ -79,9 +79,10 @@ impl Keeper {
             let ended = keeping.block_on(&runtime, async {
                 tokio::select! {
                     _ = stopped => Ok(()),
-                    failed = keep(&pins, socket, ring, asked) => failed,
+                    failed = keep(&pins, socket, ring, &rewrites, asked) => failed,
                 }
             });
+            rewrites.end();
             if let Err(failure) = ended {
                 tracing::warn!("samples of hosts are not kept any more: {failure}");
             }
@@ -132,11 +133,11 @@ impl Drop for Keeper {
     }
 }
 
-/// What the samples are kept in, and who follows them.
-#[derive(Default)]
+/// What the samples are kept in, who follows them, and what is counted of them.
 struct Kept {
     collector: RefCell<Collector>,
     followers: Followers,
+    rewrites: Arc<Rewrites>,
 }
 
 type Shared = Rc<Kept>;
@@ -146,6 +147,7 @@ async fn keep(
     pins: &Pins,
     socket: Socket,
     ring: Option<Ring>,
+    rewrites: &Arc<Rewrites>,
     mut asked: Asked,
 ) -> Result<(), Failure> {
     let what = "cannot answer for the samples of hosts";
@@ -155,10 +157,14 @@ async fn keep(
         file: _file,
     } = socket;
     let listener = UnixListener::from_std(listener).explain(what, "restart `isnguard run`")?;
-    let kept = Shared::default();
+    let kept = Rc::new(Kept {
+        collector: RefCell::default(),
+        followers: Followers::default(),
+        rewrites: Arc::clone(rewrites),
+    });
     let places = Arc::new(Semaphore::new(MOST_READERS));
     let since = monotonic();
-    let mut ring = ring.map(watch).transpose()?;
+    let mut ring = ring.map(|it| watch(it, rewrites)).transpose()?;
     let mut next = Instant::now();
     loop {
         tokio::select! {
@@ -202,8 +208,11 @@ fn take(pins: &Pins) -> Result<Option<Ring>, Failure> {
     })
 }
 
-fn watch(ring: Ring) -> Result<Readable<Ring>, Failure> {
-    register(ring).explain("cannot wait for samples of hosts", "restart `isnguard run`")
+fn watch(ring: Ring, rewrites: &Rewrites) -> Result<Readable<Ring>, Failure> {
+    let what = "cannot wait for samples of hosts";
+    let ring = register(ring).explain(what, "restart `isnguard run`")?;
+    rewrites.begin();
+    Ok(ring)
 }
 
 /// Waits for samples from `next` on and takes them; true once there are no more.
@@ -215,7 +224,8 @@ async fn gather(
 ) -> Result<bool, Failure> {
     sleep_until(next).await;
     let Some(readable) = ring else {
-        *ring = take(pins)?.map(watch).transpose()?;
+        let taken = take(pins)?;
+        *ring = taken.map(|it| watch(it, &kept.rewrites)).transpose()?;
         if ring.is_none() {
             sleep(UNTIL_FREE).await;
         }
@@ -239,6 +249,7 @@ fn empty(ring: &mut crate::daemon::Descriptor<Ring>, kept: &Shared) -> bool {
     let each = |sample: &Sample| {
         collector.add(sample);
         kept.followers.tell(sample);
+        kept.rewrites.add(sample);
     };
     ring.0.drain(AT_A_TIME, each) < AT_A_TIME
 }

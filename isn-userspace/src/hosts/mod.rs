@@ -19,6 +19,7 @@ mod followers;
 mod keeper;
 mod numbers;
 mod protocol;
+mod rewrites;
 mod socket;
 mod watching;
 
@@ -26,6 +27,7 @@ pub use collector::{Collector, HostId, Kept};
 pub use keeper::Keeper;
 pub use numbers::{Numbers, numbers};
 pub use protocol::{Greeting, Told, follow::Event};
+pub use rewrites::Rewrites;
 pub use socket::{Answer, ask, forget};
 pub use watching::{From, Watching};
 

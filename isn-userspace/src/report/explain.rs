@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     dataplane::{Foreseen, Known},
-    settings::{Guarded, mode_name},
+    settings::Guarded,
 };
 
 /// What `explain --json` shows: the flows with these ends, or, where there is none, what would become of one.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets::NOTHING};
 
-use super::Style;
+use super::{Style, visible};
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ impl Listing {
 
     /// Adds a row: one cell a column.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells: Vec<String> = cells.into_iter().collect();
+        let cells: Vec<String> = cells.into_iter().map(|cell| visible(&cell)).collect();
         assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
         self.rows.push(cells);
     }

@@ -17,6 +17,7 @@ mod policy;
 mod snapshot;
 mod stats;
 mod status;
+mod visible;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -35,6 +36,7 @@ use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;
 pub use status::StatusReport;
+pub use visible::{visible, visible_lines};
 
 /// Version of the shapes of all JSON objects; grows when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -15,6 +15,7 @@ use super::{
     Report, Style,
     key::{AdoptingLine, KeyLine},
     listing::{Column, Listing},
+    visible,
 };
 use crate::{
     config::LastReload,
@@ -198,7 +199,7 @@ impl Report for StatusReport {
             self.fields(out, style)?;
         }
         for problem in &self.problems {
-            field(out, style, "problem", problem)?;
+            field(out, style, "problem", &visible(problem))?;
         }
         if self.attached.is_empty() {
             return Ok(());
@@ -269,7 +270,7 @@ impl StatusReport {
                 ..
             } = line;
             let why = format!("{} on {interface}: {reason}", hook.unwrap_or("no hook"));
-            field(out, style, "why", &why)?;
+            field(out, style, "why", &visible(&why))?;
         }
         Ok(())
     }

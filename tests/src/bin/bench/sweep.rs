@@ -78,7 +78,7 @@ impl Tables {
 
     /// Sweeps once; how many flows went, and what it took.
     pub fn sweep(&mut self) -> Result<(u64, Took)> {
-        let (swept, took) = timed(|| Ok(self.upkeep.sweep(&self.maps)?))?;
+        let ((swept, _), took) = timed(|| Ok(self.upkeep.sweep(&self.maps)?))?;
         Ok((swept.translated + swept.half_open + swept.history, took))
     }
 }
