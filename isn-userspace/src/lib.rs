@@ -7,6 +7,7 @@ pub mod audit;
 pub mod cli;
 pub mod daemon;
 pub mod dataplane;
+pub mod doctor;
 pub mod failure;
 pub mod grading;
 pub mod hosts;

@@ -4,6 +4,7 @@ mod args;
 mod attach;
 mod audit;
 mod detach;
+mod doctor;
 mod flows;
 mod hosts;
 mod key;
@@ -95,6 +96,8 @@ enum Verb {
     Detach(detach::DetachArgs),
     /// What is attached where, in which mode and why
     Status,
+    /// Check kernel, interfaces, packet filter, NAT and the instance; each line: evidence and fix
+    Doctor(args::AttachArgs),
     /// Counters by verdict and reason
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
         Verb::Attach(args) => attach::attach(&args, &common),
         Verb::Detach(args) => detach::detach(args, &common),
         Verb::Status => status::status(&common),
+        Verb::Doctor(args) => doctor::doctor(&args, &common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
         Verb::Hosts(args) => hosts::hosts(&args, &common),

@@ -3,6 +3,7 @@
 
 mod audit;
 mod change;
+mod doctor;
 mod duration;
 mod flows;
 mod graded;
@@ -17,11 +18,12 @@ use std::io::{self, IsTerminal, Write};
 
 pub use audit::AuditReport;
 pub use change::{AttachReport, DetachReport};
+pub use doctor::DoctorReport;
 pub use duration::short as span;
 pub use flows::{FlowsReport, Selection};
 pub use graded::HostLine;
 pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
-pub use key::{KeyReport, RotateReport};
+pub use key::{KeyReport, RotateReport, disagreement};
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;
@@ -77,6 +79,18 @@ impl Style {
     #[must_use]
     pub fn alarming(self, text: &str) -> String {
         self.painted(text, "1;31")
+    }
+
+    /// `text` as something to look at, if the terminal takes it.
+    #[must_use]
+    pub fn cautious(self, text: &str) -> String {
+        self.painted(text, "33")
+    }
+
+    /// `text` as something that is well, if the terminal takes it.
+    #[must_use]
+    pub fn calm(self, text: &str) -> String {
+        self.painted(text, "32")
     }
 
     fn painted(self, text: &str, attributes: &str) -> String {
