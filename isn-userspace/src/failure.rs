@@ -21,6 +21,12 @@ impl Failure {
         }
     }
 
+    /// Why it failed.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> &str {

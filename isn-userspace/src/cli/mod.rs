@@ -6,6 +6,7 @@ mod audit;
 mod completions;
 mod config;
 mod detach;
+mod doctor;
 mod explain;
 mod flows;
 mod hosts;
@@ -123,6 +124,8 @@ enum Verb {
     /// What is attached where, in which mode and why
     #[command(after_help = status::EXAMPLES)]
     Status,
+    /// Check kernel, interfaces, packet filter, NAT and the instance; each line: evidence and fix
+    Doctor(args::AttachArgs),
     /// Counters by verdict and reason
     Stats(stats::StatsArgs),
     /// Flows that are remembered, the most recently active first
@@ -186,6 +189,7 @@ pub fn main() -> ExitCode {
         Verb::Attach(args) => attach::attach(&args, &common),
         Verb::Detach(args) => detach::detach(args, &common),
         Verb::Status => status::status(&common),
+        Verb::Doctor(args) => doctor::doctor(&args, &common),
         Verb::Stats(args) => stats::stats(&args, &common),
         Verb::Flows(args) => flows::flows(&args, &common),
         Verb::Explain(args) => explain::explain(&args, &common),

@@ -103,3 +103,22 @@ fn the_lines_of_the_manual_are_understood() {
         assert!(Cli::try_parse_from(line).is_ok(), "{arguments:?}");
     }
 }
+
+/// Lines of its blocks that begin with the program's name, and the same in the running text.
+fn lines_of(page: &str) -> Vec<Vec<&str>> {
+    let blocks = page.split("```").skip(1).step_by(2).flat_map(str::lines);
+    let inline = page.split('`').skip(1).step_by(2);
+    let lines = blocks.chain(inline).map(str::trim);
+    let own = lines.filter(|line| line.starts_with("isnguard ") && !line.contains('\n'));
+    own.map(|line| line.split_whitespace().collect()).collect()
+}
+
+#[test]
+fn the_lines_of_the_page_on_troubles_are_understood() {
+    let lines = lines_of(include_str!("../../../docs/troubleshooting.md"));
+    assert!(lines.len() > 15, "{lines:?}");
+    for line in lines {
+        let parsed = Cli::try_parse_from(&line);
+        assert!(parsed.is_ok(), "{line:?}: {:?}", parsed.err());
+    }
+}

@@ -7,7 +7,7 @@ use super::{
     attacher::Attacher,
     bpffs,
     existing::{self, Existing},
-    interfaces,
+    interfaces, kernel,
     keying::Plan,
     lock::{self, Lock},
     maps::Maps,
@@ -48,6 +48,7 @@ pub struct Attached {
 pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
     request.check()?;
     privileges::check(&privileges::TO_ATTACH)?;
+    kernel::check()?;
     let _held = HeldSignals::hold()?;
     let mut netlink = open_netlink()?;
     let interfaces = interfaces::all(&mut netlink)?;

@@ -23,21 +23,8 @@ pub fn ensure(dir: &Path, undo: &mut Undo) -> Result<bool, Failure> {
         return Ok(false);
     }
     create(dir, undo)?;
-    let what = || format!("cannot mount a BPF file system on {}", dir.display());
-    let remedy = || {
-        format!(
-            "mount it as root (mount -t bpf bpf {}), or name another directory with --bpffs",
-            dir.display()
-        )
-    };
-    let mut entries = fs::read_dir(dir).explain(what(), remedy())?;
-    if entries.next().is_some() {
-        return Err(Failure::new(
-            what(),
-            "the directory has files of another file system in it, which would be hidden",
-            "name an empty directory, or one on a BPF file system, with --bpffs",
-        ));
-    }
+    let (what, remedy) = (|| cannot(dir), || remedy(dir));
+    refuse_to_hide(dir)?;
     mount(
         Some("bpf"),
         dir,
@@ -51,6 +38,30 @@ pub fn ensure(dir: &Path, undo: &mut Undo) -> Result<bool, Failure> {
         Ok(umount(&mounted)?)
     });
     Ok(true)
+}
+
+/// Refuses a directory with files in it that a mount would hide.
+pub fn refuse_to_hide(dir: &Path) -> Result<(), Failure> {
+    let mut entries = fs::read_dir(dir).explain(cannot(dir), remedy(dir))?;
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        cannot(dir),
+        "the directory has files of another file system in it, which would be hidden",
+        "name an empty directory, or one on a BPF file system, with --bpffs",
+    ))
+}
+
+fn cannot(dir: &Path) -> String {
+    format!("cannot mount a BPF file system on {}", dir.display())
+}
+
+fn remedy(dir: &Path) -> String {
+    format!(
+        "mount it as root (mount -t bpf bpf {}), or name another directory with --bpffs",
+        dir.display()
+    )
 }
 
 fn create(dir: &Path, undo: &mut Undo) -> Result<(), Failure> {

@@ -68,14 +68,26 @@ pub fn driver_refused(error: &std::io::Error) -> String {
     format!("auto: the driver refused native XDP ({error})")
 }
 
+/// What to do where frames come with unfinished checksums.
+pub const AGAINST_UNFINISHED: &str =
+    "Switch that off at the senders (ethtool -K IF tx off) or use --hook tc";
+
 /// What the operator should know about XDP on an interface of this kind.
 #[must_use]
 pub fn warning(hook: Hook, interface: &str, kind: Option<&str>) -> Option<String> {
+    Some(format!(
+        "{}. {AGAINST_UNFINISHED}",
+        risk(hook, interface, kind)?
+    ))
+}
+
+/// What XDP would do to unfinished checksums on an interface of this kind.
+#[must_use]
+pub fn risk(hook: Hook, interface: &str, kind: Option<&str>) -> Option<String> {
     let kind = unfinished(kind).filter(|_| hook != Hook::Tc)?;
     Some(format!(
         "`{interface}` is a {kind} interface: frames whose sender leaves the checksum to the \
-         hardware would be corrupted by XDP. Switch that off at the senders (ethtool -K IF tx off) \
-         or use --hook tc"
+         hardware would be corrupted by XDP"
     ))
 }
 

@@ -24,6 +24,16 @@ pub struct Interface {
     pub loopback: bool,
     /// Identifiers of the XDP programs on it: one, or one native and one generic.
     pub xdp_programs: Vec<u32>,
+    /// Whether it is switched on.
+    pub up: bool,
+    /// Largest packet in octets, without the Ethernet header.
+    pub mtu: u32,
+    /// Index of the bridge, bond or the like that it is a port of.
+    pub controller: Option<u32>,
+    /// Index of the interface that it lies on, as a VLAN does; for a veth, its other end.
+    pub lower: Option<u32>,
+    /// How many ask for frames that are for others.
+    pub promiscuity: u32,
 }
 
 impl From<&LinkMessage> for Interface {
@@ -36,12 +46,21 @@ impl From<&LinkMessage> for Interface {
             ethernet: link.header.link_layer_type == LinkLayerType::Ether,
             loopback: link.header.flags.contains(LinkFlags::Loopback),
             xdp_programs: Vec::new(),
+            up: link.header.flags.contains(LinkFlags::Up),
+            mtu: 0,
+            controller: None,
+            lower: None,
+            promiscuity: 0,
         };
         for attribute in &link.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => interface.name.clone_from(name),
                 LinkAttribute::LinkInfo(infos) => interface.kind = kind(infos),
                 LinkAttribute::Xdp(xdp) => interface.xdp_programs = xdp_programs(xdp),
+                LinkAttribute::Mtu(mtu) => interface.mtu = *mtu,
+                LinkAttribute::Controller(index) => interface.controller = Some(*index),
+                LinkAttribute::Link(index) => interface.lower = Some(*index),
+                LinkAttribute::Promiscuity(number) => interface.promiscuity = *number,
                 _ => {}
             }
         }
@@ -139,6 +158,11 @@ pub(crate) mod tests {
             ethernet: true,
             loopback: false,
             xdp_programs: vec![],
+            up: true,
+            mtu: 1500,
+            controller: None,
+            lower: None,
+            promiscuity: 0,
         }
     }
 

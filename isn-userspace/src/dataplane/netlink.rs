@@ -1,13 +1,14 @@
 //! The few questions put to the kernel's routing netlink: interfaces, clsact qdiscs, BPF filters.
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::{
-    RouteNetlinkMessage,
+    AddressFamily, RouteNetlinkMessage,
     link::{LinkAttribute, LinkMessage, LinkXdp},
+    route::{RouteAddress, RouteAttribute, RouteMessage},
     tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcHeader, TcMessage, TcOption},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -63,6 +64,28 @@ impl Netlink {
                 _ => None,
             })
             .collect())
+    }
+
+    /// Index of the interface over which packets to `address` leave.
+    pub fn way_to(&mut self, address: IpAddr) -> io::Result<Option<u32>> {
+        let mut message = RouteMessage::default();
+        let (family, length, destination) = match address {
+            IpAddr::V4(it) => (AddressFamily::Inet, 32, RouteAddress::Inet(it)),
+            IpAddr::V6(it) => (AddressFamily::Inet6, 128, RouteAddress::Inet6(it)),
+        };
+        message.header.address_family = family;
+        message.header.destination_prefix_length = length;
+        message.attributes = vec![RouteAttribute::Destination(destination)];
+        let answers = self.request(RouteNetlinkMessage::GetRoute(message), NLM_F_ACK)?;
+        Ok(answers.iter().find_map(|answer| match answer {
+            RouteNetlinkMessage::NewRoute(route) => {
+                route.attributes.iter().find_map(|it| match it {
+                    RouteAttribute::Oif(index) => Some(*index),
+                    _ => None,
+                })
+            }
+            _ => None,
+        }))
     }
 
     /// Takes away an XDP program that was attached without a link.

@@ -5,7 +5,7 @@ use std::{fmt::Display, io};
 use aya::programs::{ProgramError, XdpError, tc::TcError};
 use nix::libc;
 
-use super::{interfaces::Interface, programs};
+use super::{hook::Hook, interfaces::Interface, programs};
 use crate::failure::{Failure, chained};
 
 /// Why a program is not in its seat.
@@ -41,7 +41,8 @@ pub fn refuse_if_taken(interface: &Interface) -> Result<(), Failure> {
     Err(taken(interface, names.join(" and ")))
 }
 
-fn taken(interface: &Interface, by: impl Display) -> Failure {
+/// The refusal of an interface that has an XDP program of somebody else.
+pub fn taken(interface: &Interface, by: impl Display) -> Failure {
     Failure::new(
         cannot(interface),
         format!("it is taken by XDP program {by}"),
@@ -67,6 +68,16 @@ pub fn not_attached(interface: &Interface, error: &ProgramError) -> NotAttached 
         Some(code) => NotAttached::NotOffered(io::Error::from_raw_os_error(code)),
         None => NotAttached::NotOffered(io::Error::other(chained(error))),
     }
+}
+
+/// The hook that was asked for is not to be had.
+pub fn driver_refused(interface: &str, hook: Hook, why: &impl Display) -> Failure {
+    Failure::new(
+        format!("cannot attach to `{interface}` with --hook {}", hook.name()),
+        format!("the driver refused it: {why}"),
+        "use --hook auto or --hook tc; or see whether the MTU is too large for XDP, or large \
+         receive offload is on (ethtool -k)",
+    )
 }
 
 /// What an error of adding a clsact filter means.

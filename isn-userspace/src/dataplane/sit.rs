@@ -7,7 +7,7 @@ use super::{
     netlink::Way,
     observe,
     pins::{Note, absent_is_fine},
-    refusal::NotAttached,
+    refusal::{self, NotAttached},
     seat::{LinkName, Seat},
     target::Target,
 };
@@ -188,16 +188,7 @@ impl Seating<'_, '_> {
             NotAttached::Failed(failure) => return failure,
             NotAttached::NotOffered(error) => error,
         };
-        Failure::new(
-            format!(
-                "cannot attach to `{}` with --hook {}",
-                self.target.interface.name,
-                hook.name()
-            ),
-            format!("the driver refused it: {error}"),
-            "use --hook auto or --hook tc; or see whether the MTU is too large for XDP, or large \
-             receive offload is on (ethtool -k)",
-        )
+        refusal::driver_refused(&self.target.interface.name, hook, &error)
     }
 
     fn tc(&mut self, way: Way) -> Result<LinkName, Failure> {

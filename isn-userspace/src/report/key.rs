@@ -160,7 +160,9 @@ impl KeyReport {
     }
 }
 
-fn disagreement(path: &Path, of_file: Option<Fingerprint>) -> String {
+/// That a file does not have the key that is in use.
+#[must_use]
+pub fn disagreement(path: &Path, of_file: Option<Fingerprint>) -> String {
     let path = path.display();
     match of_file {
         Some(_) => format!(

@@ -5,6 +5,7 @@ mod audit;
 mod change;
 mod config;
 mod decision;
+mod doctor;
 mod duration;
 mod explain;
 mod flows;
@@ -24,12 +25,13 @@ use std::io::{self, IsTerminal, Write};
 pub use audit::AuditReport;
 pub use change::{AttachReport, DetachReport};
 pub use config::{CheckReport, DiffReport, ReloadReport, ShowReport};
+pub use doctor::DoctorReport;
 pub use duration::short as span;
 pub use explain::ExplainReport;
 pub use flows::{FlowsReport, Selection};
 pub use graded::HostLine;
 pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
-pub use key::{KeyReport, RotateReport};
+pub use key::{KeyReport, RotateReport, disagreement};
 pub use monitor::{Action, DecisionLine, Missed, UNREMEMBERED};
 pub use policy::PolicyReport;
 use serde::Serialize;
@@ -88,6 +90,18 @@ impl Style {
     #[must_use]
     pub fn alarming(self, text: &str) -> String {
         self.painted(text, "1;31")
+    }
+
+    /// `text` as something to look at, if the terminal takes it.
+    #[must_use]
+    pub fn cautious(self, text: &str) -> String {
+        self.painted(text, "33")
+    }
+
+    /// `text` as something that is well, if the terminal takes it.
+    #[must_use]
+    pub fn calm(self, text: &str) -> String {
+        self.painted(text, "32")
     }
 
     fn painted(self, text: &str, attributes: &str) -> String {

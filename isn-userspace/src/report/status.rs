@@ -294,7 +294,7 @@ pub(super) fn field(out: &mut impl Write, style: Style, name: &str, value: &str)
 const INDENT: usize = 10;
 
 /// Breaks a sentence between words.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

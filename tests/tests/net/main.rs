@@ -4,6 +4,7 @@ mod busy;
 mod clsact;
 mod conntrack;
 mod cure;
+mod doctor;
 mod fast_open;
 mod flood;
 mod heal;

@@ -1,0 +1,16 @@
+//! Facts from the machine, each by itself: one that cannot be read says why and stands in nobody's way.
+
+mod ethtool;
+mod features;
+mod firewall;
+mod gateway;
+mod instance;
+mod interface;
+mod machine;
+mod owners;
+mod sysctl;
+
+pub use gateway::{gateway, sides};
+pub use instance::{key, running, state};
+pub use interface::{Surroundings, device};
+pub use machine::machine;

@@ -1,0 +1,271 @@
+//! Room, and what its lack has cost.
+
+use isn_common::counter::Counter;
+
+use super::{
+    super::{Check, Finding, check::advice},
+    instance::Running,
+    known,
+};
+use crate::dataplane::{Stats, TableLoad};
+
+/// Per cent of a table of translated flows from which it is worth a thought, and without a sweeper.
+const FILLED: usize = 80;
+const FILLED_UNSWEPT: usize = 50;
+/// Connections below which a share of them says nothing.
+const TOO_FEW: usize = 20;
+/// Per cent of connections seen in one direction.
+const SOME: usize = 10;
+const MANY: usize = 50;
+
+/// All findings about tables and counters.
+#[must_use]
+pub fn judge(running: &Running) -> Vec<Finding> {
+    let stats = |check, judged: &dyn Fn(&Stats) -> Finding| known(check, &running.stats, judged);
+    vec![
+        stats(Check::Room, &room),
+        stats(Check::Unprotected, &unprotected),
+        one_way(running),
+        sweeper(running),
+        stats(Check::Samples, &|it| samples(it, running.running)),
+    ]
+}
+
+fn per_cent(table: &TableLoad) -> usize {
+    table.entries.saturating_mul(100) / (table.capacity.max(1) as usize)
+}
+
+/// How full the fuller of the two tables of translated flows is.
+fn fill(stats: &Stats) -> usize {
+    let translated = stats
+        .tables
+        .iter()
+        .filter(|it| it.name.starts_with("translated"));
+    translated.map(per_cent).max().unwrap_or(0)
+}
+
+fn room(stats: &Stats) -> Finding {
+    let listed: Vec<String> = stats
+        .tables
+        .iter()
+        .map(|it| format!("{} {} of {}", it.name, it.entries, it.capacity))
+        .collect();
+    let listed = listed.join(", ");
+    if fill(stats) >= FILLED {
+        return Check::Room.warn(
+            format!("{listed}: the next connections that need an offset may find no room"),
+            advice(
+                "see who holds it (isnguard flows --translated); attach anew with a larger --max-flows (isnguard detach \
+                 --drain first)",
+            ),
+        );
+    }
+    if stats.history_evicted > 0 {
+        return Check::Room.note(
+            format!(
+                "{listed}; history_evicted={}: connections were forgotten before their time, and what reopens them is \
+                 not held against them",
+                stats.history_evicted
+            ),
+            advice("attach anew with a larger --max-history (isnguard detach --drain first)"),
+        );
+    }
+    Check::Room.ok(listed)
+}
+
+const LOST: [Counter; 4] = [
+    Counter::TableFull,
+    Counter::ShareExceeded,
+    Counter::AdoptionFull,
+    Counter::DroppedTableFull,
+];
+
+fn unprotected(stats: &Stats) -> Finding {
+    let read: Vec<String> = LOST
+        .iter()
+        .map(|it| format!("{}={}", it.name(), stats.get(*it)))
+        .collect();
+    let read = read.join(", ");
+    if LOST.iter().all(|it| stats.get(*it) == 0) {
+        return Check::Unprotected.ok(read);
+    }
+    let finding = Check::Unprotected.note(
+        format!("{read} since it was attached: these connections have no offset"),
+        advice(
+            "share_exceeded: one host takes what others need, see `isnguard flows --translated`; table_full: a larger \
+             --max-flows",
+        ),
+    );
+    Finding {
+        degrades: fill(stats) >= FILLED,
+        ..finding
+    }
+}
+
+fn one_way(running: &Running) -> Finding {
+    let bypassed = running
+        .stats
+        .as_ref()
+        .map_or(0, |stats| stats.get(Counter::BypassOneWay));
+    known(Check::OneWay, &running.directions, |(one, both)| {
+        let all = one + both;
+        let read = format!(
+            "{one} of {all} connections seen in one direction only, {}={bypassed}",
+            Counter::BypassOneWay.name()
+        );
+        let share = one.saturating_mul(100) / all.max(1);
+        if all < TOO_FEW || share < SOME {
+            return Check::OneWay.ok(read);
+        }
+        let fix = advice(
+            "lead both directions over this gateway, or attach the other interfaces that they take, too (--inside and \
+             --outside are repeatable); a gateway that shares the other half needs the same key (docs/keyed.md)",
+        );
+        if running.keyed {
+            let why = "keyed mode translates one direction and breaks those that it translates";
+            return Check::OneWay.fail(format!("{read}: {why}"), fix);
+        }
+        let evidence = format!("{read}: these get no offset (S7)");
+        if share < MANY {
+            return Check::OneWay.note(evidence, fix);
+        }
+        Check::OneWay.warn(evidence, fix)
+    })
+}
+
+fn sweeper(running: &Running) -> Finding {
+    if let Some(process) = running.running {
+        return Check::Sweeper.ok(format!("`isnguard run` is process {process} (/proc/locks)"));
+    }
+    let filled = running.stats.as_ref().map_or(0, fill);
+    let finding = Check::Sweeper.note(
+        "no process holds the lock of `isnguard run` (/proc/locks): what is over stays in the tables",
+        advice("keep `isnguard run` running, as a service does"),
+    );
+    Finding {
+        degrades: filled >= FILLED_UNSWEPT,
+        ..finding
+    }
+}
+
+fn samples(stats: &Stats, running: Option<u32>) -> Finding {
+    let lost = stats.get(Counter::SamplesLost);
+    let read = format!(
+        "{}={}, {}={lost}",
+        Counter::SamplesTaken.name(),
+        stats.get(Counter::SamplesTaken),
+        Counter::SamplesLost.name()
+    );
+    if lost == 0 {
+        return Check::Samples.ok(read);
+    }
+    let fix = if running.is_some() {
+        advice(
+            "fewer samples from each host (--samples) lose less; only `isnguard hosts` needs them",
+        )
+    } else {
+        advice("`isnguard run` takes them out; only `isnguard hosts` needs them")
+    };
+    Check::Samples.note(format!("{read}: nobody took these out in time"), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::instance::tests::running, *};
+    use crate::doctor::Verdict;
+
+    fn with(change: impl FnOnce(&mut Stats)) -> Running {
+        let mut it = running();
+        change(it.stats.as_mut().unwrap());
+        it
+    }
+
+    fn translated(stats: &mut Stats, entries: usize) {
+        stats.tables.push(TableLoad {
+            name: "translated_v4".into(),
+            entries,
+            capacity: 100,
+        });
+    }
+
+    fn found(running: &Running, check: Check) -> Finding {
+        let found = judge(running).into_iter().find(|it| it.check == check);
+        found.expect("every check is made")
+    }
+
+    #[test]
+    fn an_instance_without_load_is_fine() {
+        let findings = judge(&running());
+        assert!(
+            findings.iter().all(|it| it.verdict == Verdict::Ok),
+            "{findings:?}"
+        );
+    }
+
+    #[test]
+    fn a_table_that_fills_degrades_and_history_that_was_forgotten_is_told() {
+        assert_eq!(
+            found(&with(|it| translated(it, 79)), Check::Room).verdict,
+            Verdict::Ok
+        );
+        assert!(found(&with(|it| translated(it, 80)), Check::Room).degrades);
+        let forgotten = found(&with(|it| it.history_evicted = 3), Check::Room);
+        assert!(!forgotten.degrades && forgotten.evidence.contains("history_evicted=3"));
+    }
+
+    #[test]
+    fn connections_that_went_without_are_told_and_degrade_while_it_goes_on() {
+        let lost = |entries| {
+            with(|it| {
+                it.counters[Counter::TableFull.index()] = 2;
+                translated(it, entries);
+            })
+        };
+        let past = found(&lost(10), Check::Unprotected);
+        assert!(!past.degrades && past.evidence.contains("table_full=2"));
+        assert!(found(&lost(95), Check::Unprotected).degrades);
+    }
+
+    #[test]
+    fn one_way_connections_matter_by_their_share_and_in_keyed_mode_at_once() {
+        let seen = |one, both, keyed| {
+            let it = Running {
+                directions: Ok((one, both)),
+                keyed,
+                ..running()
+            };
+            found(&it, Check::OneWay)
+        };
+        assert_eq!(seen(10, 9, true).verdict, Verdict::Ok);
+        assert_eq!(seen(1, 99, true).verdict, Verdict::Ok);
+        assert!(!seen(20, 80, false).degrades);
+        assert!(seen(60, 40, false).degrades);
+        assert_eq!(seen(20, 80, true).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn without_a_sweeper_a_half_full_table_is_a_worry() {
+        let alone = |entries| Running {
+            running: None,
+            ..with(|it| translated(it, entries))
+        };
+        let calm = found(&alone(49), Check::Sweeper);
+        assert_eq!((calm.verdict, calm.degrades), (Verdict::Warn, false));
+        assert!(found(&alone(50), Check::Sweeper).degrades);
+    }
+
+    #[test]
+    fn lost_samples_are_told() {
+        let lost = with(|it| it.counters[Counter::SamplesLost.index()] = 5);
+        let finding = found(&lost, Check::Samples);
+        assert!(!finding.degrades && finding.evidence.contains("samples_lost=5"));
+    }
+
+    #[test]
+    fn counters_that_cannot_be_read_are_unknown() {
+        let mut it = running();
+        it.stats = Err("permission denied".into());
+        assert_eq!(found(&it, Check::Room).verdict, Verdict::Unknown);
+        assert_eq!(found(&it, Check::Sweeper).verdict, Verdict::Ok);
+    }
+}

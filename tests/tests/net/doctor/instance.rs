@@ -1,0 +1,95 @@
+//! An instance that has lost something, and its key.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use isn_tests::{
+    gateway::Isnguard,
+    process,
+    setup::{Hook, Placement, Setup},
+    topology::{Lab, LabOptions},
+    wait,
+};
+use tempfile::TempDir;
+
+use super::{DEGRADED, INSIDE, examined::Examined};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[test]
+fn a_program_that_was_taken_off_is_put_back_as_told() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    isnguard.attach(&Setup::new(Placement::Inside, Hook::Tc))?;
+    let links = isnguard.pins().join("links");
+    let first = fs::read_dir(links)?.next().context("no link")??;
+    fs::remove_file(first.path())?;
+    let sick = wait::until(PATIENCE, "the lost program to be noticed", || {
+        let sick = Examined::by(&isnguard, &[])?;
+        Ok((sick.code == Some(DEGRADED)).then_some(sick))
+    })?;
+    sick.ensure("instance", "fail", &["does not run", "`inside0`"])?;
+    sick.do_as_told("instance", &lab.gateway, &isnguard)?;
+    let healed = Examined::by(&isnguard, &[])?;
+    healed.ensure("instance", "ok", &["read back"])?;
+    healed.ensure_fine()
+}
+
+#[test]
+fn an_interface_that_is_gone_is_told() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    isnguard.attach(&Setup::new(Placement::Inside, Hook::Tc))?;
+    lab.unplug()?;
+    let gone = Examined::by(&isnguard, &[])?;
+    gone.ensure("instance", "fail", &["`inside0` is gone"])?;
+    gone.ensure("interface", "fail", &["there is no such interface"])?;
+    gone.ensure("kernel", "ok", &[])?;
+    lab.plug()?;
+    isnguard.attach(&Setup::new(Placement::Inside, Hook::Tc))?;
+    Examined::by(&isnguard, &[])?.ensure_fine()
+}
+
+#[test]
+fn somebody_who_stays_is_seen() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    let run = isnguard.run(&Setup::new(Placement::Inside, Hook::Tc))?;
+    let process = format!("process {}", run.id());
+    Examined::by(&isnguard, &[])?.ensure("sweeper", "ok", &[&process])
+}
+
+#[test]
+fn a_key_that_is_missing_or_open_to_others_is_put_right_as_told() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let isnguard = Isnguard::new(&lab.gateway)?;
+    let dir = TempDir::new()?;
+    let file = dir.path().join("plant.key");
+    let path = file.to_string_lossy();
+    let mut arguments = INSIDE.to_vec();
+    arguments.extend(["--mode", "keyed", "--key-file", &path]);
+
+    let missing = Examined::by(&isnguard, &arguments)?;
+    missing.ensure("key", "fail", &["there is no such file"])?;
+    missing.ensure_degrades("key")?;
+    let refused = process::run_to_end(isnguard.command("attach", &arguments)?)?;
+    let words = missing.finding("key")?["evidence"]
+        .as_str()
+        .unwrap_or_default();
+    anyhow::ensure!(
+        !refused.status.success() && refused.stderr.contains(words),
+        "attach does not say {words:?}: {refused:?}"
+    );
+    missing.do_as_told("key", &lab.gateway, &isnguard)?;
+    Examined::by(&isnguard, &arguments)?.ensure("key", "ok", &[&path])?;
+
+    fs::set_permissions(&file, Permissions::from_mode(0o644))?;
+    let open = Examined::by(&isnguard, &arguments)?;
+    open.ensure("key", "fail", &["its mode is 0644"])?;
+    open.do_as_told("key", &lab.gateway, &isnguard)?;
+    Examined::by(&isnguard, &arguments)?.ensure_fine()
+}
