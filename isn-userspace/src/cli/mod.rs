@@ -17,19 +17,18 @@ mod status;
 mod tests;
 
 use std::{
-    io::{self, ErrorKind, IsTerminal as _},
+    io::{self, ErrorKind},
     path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{Args, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
-};
 
 use crate::{
     failure::{Failure, chained},
+    logging::{self, LogFormat, Wanted},
+    report::visible_lines,
     settings::{InstanceName, Place, Request},
 };
 
@@ -74,6 +73,26 @@ pub struct Common {
     /// Tell more about what is done, on standard error
     #[arg(short, long, global = true, display_order = 103)]
     verbose: bool,
+    /// What is logged on standard error: error, warn, info, debug, trace, off, or directives [default: $RUST_LOG, else info for run and warn for others]
+    #[arg(
+        long,
+        global = true,
+        display_order = 104,
+        value_name = "LEVEL",
+        hide_short_help = true
+    )]
+    log_level: Option<Wanted>,
+    /// Form of a line of the log
+    #[arg(
+        long,
+        global = true,
+        display_order = 105,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        hide_short_help = true
+    )]
+    log_format: LogFormat,
 }
 
 impl Common {
@@ -179,33 +198,32 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn complain(error: &anyhow::Error) {
-    eprintln!("isnguard: {}", chained(error.as_ref()));
+    if logging::is_json() {
+        let remedy = error.downcast_ref::<Failure>().map(Failure::remedy);
+        tracing::error!(remedy, "{}", chained(error.as_ref()));
+        return;
+    }
+    eprintln!("isnguard: {}", visible_lines(&chained(error.as_ref())));
     if let Some(failure) = error.downcast_ref::<Failure>() {
-        eprintln!("  what to do: {}", failure.remedy());
+        eprintln!("  what to do: {}", visible_lines(failure.remedy()));
     }
 }
 
+/// Something that whoever looks should know, on standard error.
+fn note(text: &str) {
+    logging::say(&format!("note: {text}"));
+}
+
 fn begin_log(verb: &Verb, common: &Common) {
-    let level = match (verb, common.verbose) {
-        (_, true) => LevelFilter::DEBUG,
-        (Verb::Run(_), false) => LevelFilter::INFO,
+    let usual = match verb {
+        Verb::Run(_) => LevelFilter::INFO,
         _ => LevelFilter::WARN,
     };
-    let color = io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let printed = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(color)
-        .with_target(false)
-        .without_time();
-    // Libraries tell every relocation: only what they warn of is for the operator.
-    let shown = Targets::new()
-        .with_default(LevelFilter::WARN)
-        .with_target("isnguard", level)
-        .with_target("isn_ebpf", level);
-    tracing_subscriber::registry()
-        .with(printed.with_filter(shown))
-        .init();
+    let verbose = common
+        .verbose
+        .then(|| Wanted::from_level(LevelFilter::DEBUG));
+    let asked = common.log_level.as_ref().or(verbose.as_ref());
+    logging::begin(asked, usual, common.log_format);
 }
 
 /// Says that there is no such instance.

@@ -9,6 +9,7 @@ use crate::{
     daemon::{self, Ended},
     dataplane::{self, Attached},
     failure::Failure,
+    logging::say,
     metrics::{Listening, MetricsAddress},
     report::AttachReport,
 };
@@ -35,7 +36,9 @@ pub fn run(args: &RunArgs, common: &Common) -> anyhow::Result<Outcome> {
     } else {
         Some(Listening::open(&args.metrics)?)
     };
-    let served = listening.as_ref().map_or_else(Vec::new, Listening::addresses);
+    let served = listening
+        .as_ref()
+        .map_or_else(Vec::new, Listening::addresses);
     let attached = dataplane::attach(&request, true)?;
     let report = AttachReport::new(&attached);
     let Attached {
@@ -55,19 +58,21 @@ pub fn run(args: &RunArgs, common: &Common) -> anyhow::Result<Outcome> {
     let ended = daemon::stay(&common.place(), &stay, object, listening, |interval| {
         tell(&report, mounted, common)?;
         tell_where(&served);
-        eprintln!(
+        say(&format!(
             "ready: instance `{instance}` is attached; ended flows are removed every {} s. Ctrl-C ends \
              this process and leaves it attached",
             interval.as_secs_f64().round()
-        );
+        ));
         Ok(())
     })?;
     match ended {
-        Ended::Asked => eprintln!(
+        Ended::Asked => say(&format!(
             "isnguard: leaving; instance `{instance}` stays attached and goes on translating \
              (isnguard detach takes it away)"
-        ),
-        Ended::Detached => eprintln!("isnguard: instance `{instance}` was detached; leaving"),
+        )),
+        Ended::Detached => say(&format!(
+            "isnguard: instance `{instance}` was detached; leaving"
+        )),
     }
     Ok(Outcome::Done)
 }

@@ -49,7 +49,9 @@ pub fn stay(
     runtime.block_on(async {
         let mut daemon = Daemon::new(place, object)?;
         let board = Arc::clone(&daemon.board);
-        let _server = listening.map(|it| Server::start(it, place, board)).transpose()?;
+        let _server = listening
+            .map(|it| Server::start(it, place, board))
+            .transpose()?;
         ready(daemon.interval)?;
         Ok(daemon.run().await?)
     })

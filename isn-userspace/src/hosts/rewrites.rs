@@ -59,7 +59,12 @@ impl Rewrites {
     #[must_use]
     pub fn counts(&self) -> Option<Vec<(IpAddr, u64)>> {
         let counting = self.counting.load(Ordering::Relaxed);
-        counting.then(|| self.lock().iter().map(|(host, count)| (*host, *count)).collect())
+        counting.then(|| {
+            self.lock()
+                .iter()
+                .map(|(host, count)| (*host, *count))
+                .collect()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, u64>> {
@@ -102,7 +107,9 @@ mod tests {
 
     fn told(rewrites: &Rewrites) -> Vec<(String, u64)> {
         let counts = rewrites.counts().unwrap().into_iter();
-        counts.map(|(host, count)| (host.to_string(), count)).collect()
+        counts
+            .map(|(host, count)| (host.to_string(), count))
+            .collect()
     }
 
     #[test]
@@ -110,7 +117,11 @@ mod tests {
         let rewrites = Rewrites::default();
         assert_eq!(rewrites.counts(), None);
         rewrites.begin();
-        rewrites.follow(&policy(&["192.0.2.7/32", "198.51.100.0/24", "2001:db8::7/128"]));
+        rewrites.follow(&policy(&[
+            "192.0.2.7/32",
+            "198.51.100.0/24",
+            "2001:db8::7/128",
+        ]));
         for (host, wire) in [
             ("192.0.2.7", 8),
             ("192.0.2.7", 7),

@@ -66,7 +66,15 @@ mod tests {
 
     #[test]
     fn names_and_halves_are_refused() {
-        for wrong in ["", "localhost:9464", "127.0.0.1", "::1", "65536", ":9464", "[::1]"] {
+        for wrong in [
+            "",
+            "localhost:9464",
+            "127.0.0.1",
+            "::1",
+            "65536",
+            ":9464",
+            "[::1]",
+        ] {
             assert!(wrong.parse::<MetricsAddress>().is_err(), "{wrong:?}");
         }
     }

@@ -65,7 +65,9 @@ fn health(reading: &Shared) -> Answer {
 
 fn problems(reading: &Reading) -> String {
     let problems = reading.status.problems.iter();
-    problems.map(|it| format!("{}\n", crate::report::visible(it))).collect()
+    problems
+        .map(|it| format!("{}\n", crate::report::visible(it)))
+        .collect()
 }
 
 fn unreadable(failure: &Failure) -> Answer {

@@ -102,9 +102,18 @@ mod tests {
         assert_eq!(accepted(&[]), Format::Text);
         let less = "application/openmetrics-text; q=0.3, text/plain; q=0.5";
         assert_eq!(accepted(&[less]), Format::Text);
-        assert_eq!(accepted(&["application/openmetrics-text;q=0"]), Format::Text);
-        assert_eq!(accepted(&["text/plain;q=0.5", "Application/OpenMetrics-Text"]), Format::OpenMetrics);
-        assert_eq!(accepted(&["application/openmetrics-text;q=many;q="]), Format::OpenMetrics);
+        assert_eq!(
+            accepted(&["application/openmetrics-text;q=0"]),
+            Format::Text
+        );
+        assert_eq!(
+            accepted(&["text/plain;q=0.5", "Application/OpenMetrics-Text"]),
+            Format::OpenMetrics
+        );
+        assert_eq!(
+            accepted(&["application/openmetrics-text;q=many;q="]),
+            Format::OpenMetrics
+        );
     }
 
     #[test]

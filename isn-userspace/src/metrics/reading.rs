@@ -67,7 +67,10 @@ impl Reading {
                 ("history_v4", tables.history_v4.capacity()),
                 ("history_v6", tables.history_v6.capacity()),
             ],
-            rewrites: board.rewrites.counts().filter(|_| status.settings.limits.sample_share > 0),
+            rewrites: board
+                .rewrites
+                .counts()
+                .filter(|_| status.settings.limits.sample_share > 0),
             sweeps: board.sweeps(),
             last_reload_successful: board.last_reload_successful(),
             status,
@@ -93,7 +96,10 @@ pub struct Latest(Mutex<Option<(Instant, Shared)>>);
 impl Latest {
     /// A reading that is not older than the question: whoever asks while another is being taken waits for the next one,
     /// together with all others who do.
-    pub async fn get(&self, read: impl FnOnce() -> Result<Reading, Failure> + Send + 'static) -> Shared {
+    pub async fn get(
+        &self,
+        read: impl FnOnce() -> Result<Reading, Failure> + Send + 'static,
+    ) -> Shared {
         let asked = Instant::now();
         let mut latest = self.0.lock().await;
         if let Some((begun, reading)) = &*latest
@@ -103,9 +109,15 @@ impl Latest {
         }
         let begun = Instant::now();
         // Elsewhere, since system calls would keep this thread from its other connections.
-        let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
-            Err(Failure::new("cannot read the instance", error, "restart `isnguard run`"))
-        });
+        let read = tokio::task::spawn_blocking(read)
+            .await
+            .unwrap_or_else(|error| {
+                Err(Failure::new(
+                    "cannot read the instance",
+                    error,
+                    "restart `isnguard run`",
+                ))
+            });
         let reading = read.map(Arc::new).map_err(Arc::new);
         *latest = Some((begun, reading.clone()));
         reading
@@ -120,7 +132,10 @@ mod tests {
 
     #[test]
     fn those_who_come_while_one_reads_share_the_next() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let read = Arc::new(AtomicU32::new(0));
         let latest = Arc::new(Latest::default());
         let (begin, begun) = std::sync::mpsc::channel::<()>();
@@ -128,7 +143,8 @@ mod tests {
         runtime.block_on(async {
             let mut all = tokio::task::JoinSet::new();
             for _ in 0..20 {
-                let (read, latest, begun) = (Arc::clone(&read), Arc::clone(&latest), Arc::clone(&begun));
+                let (read, latest, begun) =
+                    (Arc::clone(&read), Arc::clone(&latest), Arc::clone(&begun));
                 all.spawn(async move {
                     latest
                         .get(move || {
@@ -150,6 +166,9 @@ mod tests {
         });
         assert_eq!(read.load(Ordering::Relaxed), 2);
         let again = runtime.block_on(latest.get(|| Err(Failure::new("", "anew", ""))));
-        assert!(again.err().unwrap().to_string().ends_with("anew"), "who asks later is told anew");
+        assert!(
+            again.err().unwrap().to_string().ends_with("anew"),
+            "who asks later is told anew"
+        );
     }
 }

@@ -61,13 +61,20 @@ pub struct Listening(Vec<std::net::TcpListener>);
 impl Listening {
     /// Begins to listen on all addresses, or on none.
     pub fn open(addresses: &[MetricsAddress]) -> Result<Self, Failure> {
-        addresses.iter().map(|it| listen(it.0)).collect::<Result<_, _>>().map(Self)
+        addresses
+            .iter()
+            .map(|it| listen(it.0))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The addresses.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|it| it.local_addr().ok()).collect()
+        self.0
+            .iter()
+            .filter_map(|it| it.local_addr().ok())
+            .collect()
     }
 }
 
@@ -157,8 +164,15 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listeners: Vec<TcpListener>, context: Arc<Context>, mut stopped: oneshot::Receiver<()>) {
-    let (places, refusals) = (Arc::new(Semaphore::new(PLACES)), Arc::new(Semaphore::new(TURNED_AWAY)));
+async fn serve(
+    listeners: Vec<TcpListener>,
+    context: Arc<Context>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let (places, refusals) = (
+        Arc::new(Semaphore::new(PLACES)),
+        Arc::new(Semaphore::new(TURNED_AWAY)),
+    );
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -247,7 +261,10 @@ mod tests {
     fn what_is_said_when_full_has_the_length_that_it_names() {
         let text = std::str::from_utf8(FULL).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+        assert!(
+            head.contains(&format!("content-length: {}\r\n", body.len())),
+            "{head}"
+        );
     }
 
     #[test]
@@ -255,7 +272,10 @@ mod tests {
         let first = Listening::open(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let taken = MetricsAddress(first.addresses()[0]);
         let refused = Listening::open(&[taken]).unwrap_err();
-        assert!(refused.to_string().contains(&taken.to_string()), "{refused}");
+        assert!(
+            refused.to_string().contains(&taken.to_string()),
+            "{refused}"
+        );
         assert!(refused.remedy().contains("nothing was attached"));
     }
 }

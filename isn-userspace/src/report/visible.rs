@@ -27,7 +27,8 @@ pub fn visible_lines(text: &str) -> String {
 
 /// Control characters; and line ends, marks and overrides of direction that Unicode has besides (UAX #9).
 fn is_invisible(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

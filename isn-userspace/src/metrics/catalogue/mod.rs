@@ -136,12 +136,18 @@ mod tests {
     #[test]
     fn names_are_unique_and_say_what_they_are() {
         let mut names = BTreeSet::new();
-        for Metric { name, kind, help, .. } in all() {
+        for Metric {
+            name, kind, help, ..
+        } in all()
+        {
             assert!(names.insert(name), "{name} stands there twice");
             assert!(name.starts_with("isnguard_"), "{name}");
             let is_total = name.ends_with("_total");
             assert_eq!(is_total, *kind == Kind::Counter, "{name}");
-            assert!(help.ends_with('.') && !help.contains(['"', '\\', '\n']), "{name}: {help}");
+            assert!(
+                help.ends_with('.') && !help.contains(['"', '\\', '\n']),
+                "{name}: {help}"
+            );
         }
     }
 
@@ -161,7 +167,10 @@ mod tests {
                 Source::Elsewhere(_) => {}
             }
         }
-        let missing: Vec<_> = Counter::ALL.iter().filter(|it| !told.contains(it)).collect();
+        let missing: Vec<_> = Counter::ALL
+            .iter()
+            .filter(|it| !told.contains(it))
+            .collect();
         assert!(missing.is_empty(), "{missing:?} are in no metric");
     }
 
@@ -170,15 +179,26 @@ mod tests {
         let page = include_str!("../../../../docs/metrics.md");
         let row = |metric: &Metric| {
             let labels: Vec<String> = metric.labels.iter().map(|it| format!("`{it}`")).collect();
-            let labels = if labels.is_empty() { "–".into() } else { labels.join(", ") };
+            let labels = if labels.is_empty() {
+                "–".into()
+            } else {
+                labels.join(", ")
+            };
             format!("| `{}` | {} | {labels} |", metric.name, metric.kind.name())
         };
-        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `isnguard_")).collect();
+        let rows: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| `isnguard_"))
+            .collect();
         for metric in all() {
             let wanted = row(metric);
             let found = rows.iter().filter(|line| line.starts_with(&wanted)).count();
             assert_eq!(found, 1, "docs/metrics.md needs a row that begins {wanted}");
         }
-        assert_eq!(rows.len(), all().count(), "docs/metrics.md has metrics that are not there");
+        assert_eq!(
+            rows.len(),
+            all().count(),
+            "docs/metrics.md has metrics that are not there"
+        );
     }
 }

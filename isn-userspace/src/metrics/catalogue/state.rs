@@ -34,7 +34,12 @@ pub(super) const METRICS: &[Metric] = &[
         Kind::Gauge,
         &["version", "abi_version"],
         "The version of this program and of the layout of its maps; always 1.",
-        |_| vec![whole(&[env!("CARGO_PKG_VERSION"), &ABI_VERSION.to_string()], 1)],
+        |_| {
+            vec![whole(
+                &[env!("CARGO_PKG_VERSION"), &ABI_VERSION.to_string()],
+                1,
+            )]
+        },
     ),
     metric(
         "isnguard_healthy",
@@ -104,7 +109,12 @@ pub(super) const METRICS: &[Metric] = &[
         Kind::Gauge,
         &["table"],
         "Most flows that a table takes.",
-        |it| it.capacities.iter().map(|(name, most)| whole(&[name], (*most).into())).collect(),
+        |it| {
+            it.capacities
+                .iter()
+                .map(|(name, most)| whole(&[name], (*most).into()))
+                .collect()
+        },
     ),
     metric(
         "isnguard_table_evicted_total",
@@ -191,7 +201,14 @@ pub(super) const METRICS: &[Metric] = &[
         Kind::Gauge,
         &[],
         "For how long flows of before keyed mode or its key are still adopted; 0 if they are not.",
-        |it| vec![real(it.status.key.adopting.map_or(0.0, crate::dataplane::Adopting::seconds_left))],
+        |it| {
+            vec![real(
+                it.status
+                    .key
+                    .adopting
+                    .map_or(0.0, crate::dataplane::Adopting::seconds_left),
+            )]
+        },
     ),
     metric(
         "isnguard_reading_duration_seconds",
@@ -219,7 +236,14 @@ fn attached(reading: &Reading) -> Vec<Sample> {
 }
 
 fn rules(reading: &Reading) -> Vec<Sample> {
-    let in_mode = |mode: Mode| reading.status.policy.rules().filter(|it| it.mode == mode).count();
+    let in_mode = |mode: Mode| {
+        reading
+            .status
+            .policy
+            .rules()
+            .filter(|it| it.mode == mode)
+            .count()
+    };
     [Mode::Observe, Mode::Monotonic, Mode::Keyed]
         .map(|mode| whole(&[mode_name(mode)], in_mode(mode) as u64))
         .into()
@@ -232,7 +256,9 @@ fn census(reading: &Reading, which: fn(&crate::dataplane::Census) -> PerPhase) -
         return Vec::new();
     };
     let counts = PHASES.iter().zip(which(&latest.census));
-    counts.map(|(phase, flows)| whole(&[phase.name()], flows)).collect()
+    counts
+        .map(|(phase, flows)| whole(&[phase.name()], flows))
+        .collect()
 }
 
 fn entries(reading: &Reading) -> Vec<Sample> {
@@ -241,7 +267,9 @@ fn entries(reading: &Reading) -> Vec<Sample> {
     };
     let flows = latest.census.tables.as_flattened();
     let tables = reading.capacities.iter().zip(flows);
-    tables.map(|((name, _), flows)| whole(&[name], *flows)).collect()
+    tables
+        .map(|((name, _), flows)| whole(&[name], *flows))
+        .collect()
 }
 
 fn latest(reading: &Reading, number: impl Fn(&crate::metrics::Latest) -> f64) -> Vec<Sample> {
@@ -250,10 +278,13 @@ fn latest(reading: &Reading, number: impl Fn(&crate::metrics::Latest) -> f64) ->
 }
 
 fn since_1970(at: SystemTime) -> f64 {
-    at.duration_since(UNIX_EPOCH).map_or(0.0, |it| it.as_secs_f64())
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0.0, |it| it.as_secs_f64())
 }
 
 fn rewrites(reading: &Reading) -> Vec<Sample> {
     let hosts = reading.rewrites.iter().flatten();
-    hosts.map(|(host, times)| count(&[&host.to_string()], *times)).collect()
+    hosts
+        .map(|(host, times)| count(&[&host.to_string()], *times))
+        .collect()
 }
