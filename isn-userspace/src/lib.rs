@@ -13,6 +13,7 @@ pub mod failure;
 pub mod grading;
 pub mod hosts;
 pub mod key;
+pub mod logging;
 pub mod metrics;
 pub mod plot;
 pub mod report;

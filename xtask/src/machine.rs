@@ -10,7 +10,7 @@ pub struct Tool {
 }
 
 /// Everything that tests and the demo run.
-pub const TOOLS: [Tool; 14] = [
+pub const TOOLS: [Tool; 15] = [
     Tool {
         program: "ip",
         package: "iproute2",
@@ -58,6 +58,10 @@ pub const TOOLS: [Tool; 14] = [
     Tool {
         program: "python3",
         package: "python3",
+    },
+    Tool {
+        program: "promtool",
+        package: "prometheus",
     },
     Tool {
         program: "redis-server",

@@ -1,6 +1,6 @@
 //! `isnguard attach`: attach, pin, return.
 
-use super::{Common, Outcome, args::AttachArgs, load};
+use super::{Common, Outcome, args::AttachArgs, load, note};
 use crate::{
     config::LastReload,
     dataplane,
@@ -33,13 +33,13 @@ pub fn attach(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
 pub fn tell(report: &AttachReport, mounted: bool, common: &Common) -> anyhow::Result<()> {
     report.print(common.json)?;
     if mounted {
-        eprintln!(
-            "note: mounted a BPF file system on {}",
+        note(&format!(
+            "mounted a BPF file system on {}",
             common.bpffs.display()
-        );
+        ));
     }
     for warning in report.warnings() {
-        eprintln!("note: {warning}");
+        note(&warning);
     }
     Ok(())
 }

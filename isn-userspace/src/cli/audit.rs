@@ -140,7 +140,7 @@ fn tell(report: &AuditReport, findings: &Findings, common: &Common) {
         eprintln!("drawn: {picture}");
     }
     for note in notes(findings) {
-        eprintln!("note: {note}");
+        super::note(&note);
     }
 }
 

@@ -141,7 +141,7 @@ fn unknown(keyed: &KeyState) -> Option<String> {
 
 fn note(unknown: Option<String>) {
     if let Some(unknown) = unknown {
-        eprintln!("note: {unknown}");
+        super::note(&unknown);
     }
 }
 

@@ -84,7 +84,7 @@ pub fn hosts(args: &HostsArgs, common: &Common) -> anyhow::Result<Outcome> {
         // Said once while watching: they do not change from one look to the next.
         if told.as_ref() != Some(&notes) {
             for note in &notes {
-                eprintln!("note: {note}");
+                super::note(note);
             }
             told = Some(notes);
         }

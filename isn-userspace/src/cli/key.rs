@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Common, Outcome, args::LONGEST_SILENCE, progress::Progress};
+use super::{Common, Outcome, args::LONGEST_SILENCE, note, progress::Progress};
 use crate::{
     dataplane::{Instance, Rotation},
     key::KeyFile,
@@ -120,7 +120,7 @@ fn rotate(args: &RotateArgs, common: &Common) -> anyhow::Result<Outcome> {
     let report = RotateReport::new(common.instance.as_str(), file.path(), &rotated?);
     report.print(common.json)?;
     for warning in report.warnings() {
-        eprintln!("note: {warning}");
+        note(&warning);
     }
     Ok(Outcome::Done)
 }

@@ -24,7 +24,7 @@ mod status;
 mod tests;
 
 use std::{
-    io::{self, ErrorKind, IsTerminal as _},
+    io::{self, ErrorKind},
     path::PathBuf,
     process::ExitCode,
 };
@@ -34,15 +34,13 @@ use clap::{
     parser::ValueSource,
 };
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
-};
 
 use crate::{
     config::{Loaded, Source, Unread},
     failure::{Failure, chained},
+    logging::{self, LogFormat, Wanted},
     metrics::MetricsAddress,
-    report,
+    report::{self, visible_lines},
     settings::{InstanceName, Place},
 };
 
@@ -90,6 +88,26 @@ pub struct Common {
     /// Whether instance and BPF file system were named; if not, a configuration file may name them.
     #[arg(skip)]
     said: [bool; 2],
+    /// What is logged on standard error: error, warn, info, debug, trace, off, or directives [default: $RUST_LOG, else info for run and warn for others]
+    #[arg(
+        long,
+        global = true,
+        display_order = 104,
+        value_name = "LEVEL",
+        hide_short_help = true
+    )]
+    log_level: Option<Wanted>,
+    /// Form of a line of the log
+    #[arg(
+        long,
+        global = true,
+        display_order = 105,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        hide_short_help = true
+    )]
+    log_format: LogFormat,
 }
 
 const EXAMPLES: &str = "\
@@ -270,7 +288,8 @@ fn unread(unread: &Unread) -> Outcome {
 }
 
 fn complain_of(failure: &Failure) {
-    eprintln!("isnguard: {failure}\n  what to do: {}", failure.remedy());
+    let told = format!("isnguard: {failure}\n  what to do: {}", failure.remedy());
+    eprintln!("{}", visible_lines(&told));
 }
 
 /// Whoever reads the output has read enough, as `head` does.
@@ -284,33 +303,32 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn complain(error: &anyhow::Error) {
-    eprintln!("isnguard: {}", chained(error.as_ref()));
+    if logging::is_json() {
+        let remedy = error.downcast_ref::<Failure>().map(Failure::remedy);
+        tracing::error!(remedy, "{}", chained(error.as_ref()));
+        return;
+    }
+    eprintln!("isnguard: {}", visible_lines(&chained(error.as_ref())));
     if let Some(failure) = error.downcast_ref::<Failure>() {
-        eprintln!("  what to do: {}", failure.remedy());
+        eprintln!("  what to do: {}", visible_lines(failure.remedy()));
     }
 }
 
+/// Something that whoever looks should know, on standard error.
+fn note(text: &str) {
+    logging::say(&format!("note: {text}"));
+}
+
 fn begin_log(verb: &Verb, common: &Common) {
-    let level = match (verb, common.verbose) {
-        (_, true) => LevelFilter::DEBUG,
-        (Verb::Run(_), false) => LevelFilter::INFO,
+    let usual = match verb {
+        Verb::Run(_) => LevelFilter::INFO,
         _ => LevelFilter::WARN,
     };
-    let color = io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let printed = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(color)
-        .with_target(false)
-        .without_time();
-    // Libraries tell every relocation: only what they warn of is for the operator.
-    let shown = Targets::new()
-        .with_default(LevelFilter::WARN)
-        .with_target("isnguard", level)
-        .with_target("isn_ebpf", level);
-    tracing_subscriber::registry()
-        .with(printed.with_filter(shown))
-        .init();
+    let verbose = common
+        .verbose
+        .then(|| Wanted::from_level(LevelFilter::DEBUG));
+    let asked = common.log_level.as_ref().or(verbose.as_ref());
+    logging::begin(asked, usual, common.log_format);
 }
 
 /// Says that there is no such instance.

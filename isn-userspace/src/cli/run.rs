@@ -9,6 +9,7 @@ use crate::{
     daemon::{self, Ended, Following, Hangups},
     dataplane::{self, Attached},
     failure::Failure,
+    logging::say,
     metrics::{Listening, MetricsAddress},
     report::AttachReport,
 };
@@ -75,19 +76,21 @@ pub fn run(args: &RunArgs, common: &Common) -> anyhow::Result<Outcome> {
         hangups.release()?;
         tell(&report, mounted, &common)?;
         tell_where(&served);
-        eprintln!(
+        say(&format!(
             "ready: instance `{instance}` is attached; ended flows are removed every {} s. Ctrl-C ends \
              this process and leaves it attached",
             interval.as_secs_f64().round()
-        );
+        ));
         Ok(())
     })?;
     match ended {
-        Ended::Asked => eprintln!(
+        Ended::Asked => say(&format!(
             "isnguard: leaving; instance `{instance}` stays attached and goes on translating \
              (isnguard detach takes it away)"
-        ),
-        Ended::Detached => eprintln!("isnguard: instance `{instance}` was detached; leaving"),
+        )),
+        Ended::Detached => say(&format!(
+            "isnguard: instance `{instance}` was detached; leaving"
+        )),
     }
     Ok(Outcome::Done)
 }

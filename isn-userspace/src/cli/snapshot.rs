@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Common, Outcome, not_running, progress::Progress};
+use super::{Common, Outcome, not_running, note, progress::Progress};
 use crate::{
     dataplane::Instance,
     report::{LoadReport, Report as _, SaveReport},
@@ -120,7 +120,7 @@ fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<Outcome> {
     let report = LoadReport::new(common.instance.as_str(), &args.file, &loaded?);
     report.print(common.json)?;
     for warning in report.warnings() {
-        eprintln!("note: {warning}");
+        note(&warning);
     }
     Ok(Outcome::Done)
 }

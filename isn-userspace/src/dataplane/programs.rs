@@ -94,7 +94,9 @@ impl Programs {
         } else {
             VerifierLogLevel::DEBUG
         };
+        let log_level = wanted_of_programs() as u8;
         let mut loader = EbpfLoader::new();
+        loader.override_global(aya_log::LEVEL, &log_level, false);
         loader.verifier_log_level(level | VerifierLogLevel::STATS);
         for name in maps::ALL {
             let path = pins.map(name);
@@ -189,6 +191,15 @@ impl Programs {
     #[must_use]
     pub fn into_ebpf(self) -> Ebpf {
         self.ebpf
+    }
+}
+
+/// What the programs are to log: they write nothing that nobody wants to read.
+fn wanted_of_programs() -> aya_log::Level {
+    if tracing::enabled!(target: "isn_ebpf", tracing::Level::DEBUG) {
+        aya_log::Level::Debug
+    } else {
+        aya_log::Level::Warn
     }
 }
 

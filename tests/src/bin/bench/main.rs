@@ -11,7 +11,7 @@ mod sweep;
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Parser as _;
 use isn_common::expiry::Place as Right;
 use isn_tests::{
@@ -19,14 +19,18 @@ use isn_tests::{
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
 };
-use isnguard::{dataplane::Pins, settings::Place};
+use isnguard::{
+    dataplane::Pins,
+    metrics::{Board, Reading},
+    settings::Place,
+};
 use nix::unistd::geteuid;
 
 use crate::{
     arguments::Arguments,
     lookup::Bench,
     report::Report,
-    stopwatch::{least_and_median, timed},
+    stopwatch::{Took, least_and_median, timed},
     sweep::{Tables, Which},
 };
 
@@ -101,8 +105,22 @@ fn tables(flows: u32, report: &mut Report) -> Result<()> {
     };
     let pins = Pins::new(&place);
     let mut tables = Tables::open(&pins)?;
+    let scrape = || lab.gateway.enter(|| scrape(&place));
+    let empty = scrape()?;
     sweeps(flows, &mut tables, report)?;
     full(flows, &mut tables, report)?;
+    let many = scrape()?;
+    report.add(
+        "scrape of an instance without flows",
+        milliseconds(empty.wall),
+        "",
+    );
+    let proportion = many.wall.as_secs_f64() / empty.wall.as_secs_f64();
+    report.add(
+        format!("scrape with {} tables of {flows} flows", 1 + OTHERS.len()),
+        milliseconds(many.wall),
+        format!("{proportion:.2} ×"),
+    );
     memory(flows, &pins, report)
 }
 
@@ -165,6 +183,18 @@ fn full(flows: u32, tables: &mut Tables, report: &mut Report) -> Result<()> {
         share(took.work),
     );
     Ok(())
+}
+
+/// What metrics read for a scrape: the one of several that took least.
+fn scrape(place: &Place) -> Result<Took> {
+    let board = Board::default();
+    let mut took = Vec::new();
+    for _ in 0..OFTEN {
+        took.push(timed(|| Ok(Reading::take(place, &board, 0)?))?.1);
+    }
+    took.into_iter()
+        .min_by_key(|took| took.wall)
+        .context("nothing was read")
 }
 
 fn milliseconds(took: Duration) -> String {

@@ -1,0 +1,4 @@
+//! The output contract: shapes, exit codes, lines of `--watch`.
+
+mod exit_codes;
+mod schemas;
