@@ -41,6 +41,7 @@ pub mod resident;
 pub mod scenario;
 pub mod segment;
 pub mod server;
+pub mod service;
 pub mod setup;
 pub mod soak;
 pub mod socket_option;

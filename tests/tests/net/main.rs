@@ -26,6 +26,7 @@ mod programs;
 mod refusals;
 mod rounds;
 mod scan;
+mod service;
 mod signed;
 mod snapshot;
 mod soak;
