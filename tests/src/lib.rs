@@ -43,6 +43,7 @@ pub mod scenario;
 pub mod schema;
 pub mod segment;
 pub mod server;
+pub mod service;
 pub mod setup;
 pub mod soak;
 pub mod socket_option;

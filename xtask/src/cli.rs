@@ -31,6 +31,8 @@ pub enum Verb {
     Bench(Bench),
     /// A host with a regressing ISN, without and with isnguard: about a minute, needs root
     Demo(Demo),
+    /// Build the Debian package and the static tarball, with checksums
+    Dist(Dist),
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +145,19 @@ pub struct Demo {
     pub hook: Option<DemoHook>,
 }
 
+#[derive(Debug, Args)]
+pub struct Dist {
+    /// Put them in this directory [default: target/dist]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Pack this program instead of building one, into the Debian package alone
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// The version of the packages, for a build between releases [default: the workspace's]
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
+}
+
 /// The hook that the demo attaches to.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum DemoHook {
@@ -212,6 +227,7 @@ mod tests {
         assert_eq!(kind("xtask soak --hook both"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask bench --flows x"), ErrorKind::ValueValidation);
         assert_eq!(kind("xtask build extra"), ErrorKind::UnknownArgument);
+        assert_eq!(kind("xtask dist --out"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask polish"), ErrorKind::InvalidSubcommand);
     }
 }

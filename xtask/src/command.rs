@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt,
+    path::PathBuf,
 };
 
 /// A program, its arguments and the environment variables set for it.
@@ -11,6 +12,8 @@ pub struct CommandLine {
     pub program: OsString,
     pub args: Vec<OsString>,
     pub env: Vec<(&'static str, OsString)>,
+    /// Where it runs, if not in the workspace.
+    pub dir: Option<PathBuf>,
 }
 
 impl CommandLine {
@@ -20,6 +23,7 @@ impl CommandLine {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            dir: None,
         }
     }
 
@@ -44,6 +48,12 @@ impl CommandLine {
     /// Sets an environment variable for this command.
     pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.env.push((name, value.into()));
+        self
+    }
+
+    /// Runs it in another directory than the workspace.
+    pub fn within(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
         self
     }
 

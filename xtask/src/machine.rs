@@ -7,70 +7,55 @@ use std::{collections::BTreeSet, fmt};
 pub struct Tool {
     pub program: &'static str,
     pub package: &'static str,
+    /// Packages cannot be made without it.
+    pub packs: bool,
+}
+
+impl Tool {
+    const fn of(program: &'static str, package: &'static str) -> Self {
+        Self {
+            program,
+            package,
+            packs: false,
+        }
+    }
+
+    const fn packing(program: &'static str, package: &'static str) -> Self {
+        Self {
+            packs: true,
+            ..Self::of(program, package)
+        }
+    }
 }
 
 /// Everything that tests and the demo run.
-pub const TOOLS: [Tool; 15] = [
-    Tool {
-        program: "ip",
-        package: "iproute2",
-    },
-    Tool {
-        program: "ethtool",
-        package: "ethtool",
-    },
-    Tool {
-        program: "nft",
-        package: "nftables",
-    },
-    Tool {
-        program: "ping",
-        package: "iputils-ping",
-    },
-    Tool {
-        program: "tcpdump",
-        package: "tcpdump",
-    },
-    Tool {
-        program: "nmap",
-        package: "nmap",
-    },
-    Tool {
-        program: "capsh",
-        package: "libcap2-bin",
-    },
-    Tool {
-        program: "bpftool",
-        package: "bpftool",
-    },
-    Tool {
-        program: "ssh",
-        package: "openssh-client",
-    },
-    Tool {
-        program: "sshd",
-        package: "openssh-server",
-    },
-    Tool {
-        program: "curl",
-        package: "curl",
-    },
-    Tool {
-        program: "python3",
-        package: "python3",
-    },
-    Tool {
-        program: "promtool",
-        package: "prometheus",
-    },
-    Tool {
-        program: "redis-server",
-        package: "redis-server",
-    },
-    Tool {
-        program: "redis-cli",
-        package: "redis-tools",
-    },
+pub const TOOLS: [Tool; 26] = [
+    Tool::of("ip", "iproute2"),
+    Tool::of("ethtool", "ethtool"),
+    Tool::of("nft", "nftables"),
+    Tool::of("ping", "iputils-ping"),
+    Tool::of("tcpdump", "tcpdump"),
+    Tool::of("nmap", "nmap"),
+    Tool::of("capsh", "libcap2-bin"),
+    Tool::of("bpftool", "bpftool"),
+    Tool::of("ssh", "openssh-client"),
+    Tool::of("sshd", "openssh-server"),
+    Tool::of("curl", "curl"),
+    Tool::of("python3", "python3"),
+    Tool::of("promtool", "prometheus"),
+    Tool::of("redis-server", "redis-server"),
+    Tool::of("redis-cli", "redis-tools"),
+    Tool::of("systemd-analyze", "systemd"),
+    Tool::of("setpriv", "util-linux"),
+    Tool::of("strace", "strace"),
+    Tool::of("man", "man-db"),
+    Tool::of("zsh", "zsh"),
+    Tool::of("fish", "fish"),
+    Tool::of("debootstrap", "debootstrap"),
+    Tool::of("lintian", "lintian"),
+    Tool::packing("dpkg-deb", "dpkg"),
+    Tool::packing("dpkg-shlibdeps", "dpkg-dev"),
+    Tool::packing("strip", "binutils"),
 ];
 
 /// The facts.

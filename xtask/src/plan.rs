@@ -31,12 +31,17 @@ pub enum Purpose {
     Build,
     Lint,
     Run,
+    Package,
     Everything,
 }
 
 impl Purpose {
     fn lints(self) -> bool {
         matches!(self, Self::Lint | Self::Everything)
+    }
+
+    fn packs(self) -> bool {
+        matches!(self, Self::Package | Self::Run | Self::Everything)
     }
 
     fn runs(self) -> bool {
@@ -116,14 +121,9 @@ fn wanted_packages(machine: &Machine, purpose: Purpose, linker: Option<u32>) -> 
     }
     let for_linker = linker.into_iter().flat_map(linker_packages);
     packages.extend(for_linker.filter(|package| !machine.packages.contains(package)));
-    if purpose.runs() {
-        packages.extend(
-            machine
-                .absent_tools
-                .iter()
-                .map(|tool| tool.package.to_owned()),
-        );
-    }
+    let absent = machine.absent_tools.iter();
+    let wanted = absent.filter(|tool| purpose.runs() || purpose.packs() && tool.packs);
+    packages.extend(wanted.map(|tool| tool.package.to_owned()));
     packages
 }
 

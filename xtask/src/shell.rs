@@ -25,6 +25,7 @@ const SYSTEM_DIRS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// The surroundings in which commands run.
 pub struct Shell {
     path: OsString,
+    cargo_home: Option<PathBuf>,
     workspace: PathBuf,
     target: PathBuf,
 }
@@ -51,9 +52,25 @@ impl Shell {
         };
         Ok(Self {
             path: search_path(env::var_os("PATH"), cargo_home())?,
+            cargo_home: cargo_home(),
             workspace: directory("workspace_root")?,
             target: directory("target_directory")?,
         })
+    }
+
+    /// The root of the workspace.
+    pub fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// Where cargo puts what it builds.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Where cargo keeps what it fetches.
+    pub fn cargo_home(&self) -> Option<&Path> {
+        self.cargo_home.as_deref()
     }
 
     /// A program that the release profile builds.
@@ -83,6 +100,12 @@ impl Shell {
             .ok()
             .filter(|output| output.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The octets that a command prints to standard output, unless it fails.
+    pub fn ask_octets(&self, line: &CommandLine) -> Option<Vec<u8>> {
+        let output = self.question(line).ok()?;
+        output.status.success().then_some(output.stdout)
     }
 
     /// What a command prints to standard output even though it may fail; empty if it cannot be started.
@@ -145,7 +168,7 @@ impl Shell {
         let mut command = Command::new(&line.program);
         command
             .args(&line.args)
-            .current_dir(&self.workspace)
+            .current_dir(line.dir.as_ref().unwrap_or(&self.workspace))
             .env("PATH", &self.path)
             .env("CARGO_TARGET_DIR", &self.target)
             .envs(line.env.iter().map(|(name, value)| (name, value)));

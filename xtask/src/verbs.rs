@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod demo;
+mod dist;
 mod fuzz;
 mod setup;
 mod soak;
@@ -24,6 +25,7 @@ pub fn perform(verb: Verb) -> Result<()> {
         Verb::Fuzz(fuzz) => fuzz::perform(&shell, &fuzz),
         Verb::Soak(soak) => soak::perform(&shell, &soak),
         Verb::Bench(bench) => bench::perform(&shell, &bench),
+        Verb::Dist(dist) => dist::perform(&shell, &dist),
         Verb::Demo(demo) => demo::perform(&shell, &demo),
     }
 }

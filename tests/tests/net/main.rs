@@ -30,6 +30,7 @@ mod programs;
 mod refusals;
 mod rounds;
 mod scan;
+mod service;
 mod signed;
 mod snapshot;
 mod soak;

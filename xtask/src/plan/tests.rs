@@ -77,7 +77,8 @@ const FOR_LINKER: &str = "llvm-22-dev libpolly-22-dev zlib1g-dev libzstd-dev lib
 #[test]
 fn fresh_debian_gets_everything() {
     let tools = "iproute2 ethtool nftables iputils-ping tcpdump nmap libcap2-bin bpftool openssh-client \
-                 openssh-server curl python3 redis-server redis-tools";
+                 openssh-server curl python3 redis-server redis-tools systemd util-linux strace man-db zsh fish \
+                 debootstrap lintian dpkg dpkg-dev binutils";
     let install = format!("{INSTALL} {DISTRO} rust-web-clippy {FOR_LINKER} {tools}");
     case(
         &fresh(),
@@ -97,11 +98,22 @@ fn building_asks_for_no_test_tools() {
 }
 
 #[test]
+fn packing_asks_for_what_packs() {
+    let install = format!("{INSTALL} {DISTRO} {FOR_LINKER} dpkg dpkg-dev binutils");
+    case(
+        &fresh(),
+        Purpose::Package,
+        &["apt-get update", &install, LINKER_22, LINK],
+    );
+}
+
+#[test]
 fn nothing_to_do_when_all_is_there() {
     for purpose in [
         Purpose::Build,
         Purpose::Lint,
         Purpose::Run,
+        Purpose::Package,
         Purpose::Everything,
     ] {
         case(&ready(), purpose, &[]);

@@ -5,6 +5,7 @@ use super::*;
 fn here() -> Shell {
     Shell {
         path: search_path(env::var_os("PATH"), cargo_home()).unwrap(),
+        cargo_home: None,
         workspace: env::temp_dir(),
         target: env::temp_dir(),
     }
