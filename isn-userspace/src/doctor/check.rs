@@ -198,6 +198,7 @@ impl Check {
     }
 
     /// What `attach` refuses, in its words.
+    #[must_use]
     pub fn refused(self, failure: &Failure) -> Finding {
         let remedy = Fix::Advice(failure.remedy().into());
         self.fail(failure.to_string(), remedy)

@@ -87,14 +87,11 @@ pub fn examine(request: &Request) -> Examination {
 /// Options that name the instance, where they are not the default.
 fn options(request: &Request) -> String {
     let place = &request.place;
-    let mut options = String::new();
-    if place.instance.as_str() != "default" {
-        options.push_str(&format!(" --instance {}", place.instance));
-    }
-    if place.bpffs.as_os_str() != "/sys/fs/bpf" {
-        options.push_str(&format!(" --bpffs {}", place.bpffs.display()));
-    }
-    options
+    let named = place.instance.as_str() != "default";
+    let elsewhere = place.bpffs.as_os_str() != "/sys/fs/bpf";
+    let instance = named.then(|| format!(" --instance {}", place.instance));
+    let bpffs = elsewhere.then(|| format!(" --bpffs {}", place.bpffs.display()));
+    [instance, bpffs].into_iter().flatten().collect()
 }
 
 /// Interfaces and gateway.

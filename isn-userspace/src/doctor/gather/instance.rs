@@ -7,7 +7,7 @@ use nix::unistd::geteuid;
 
 use super::super::{
     Known,
-    judge::instance::{KeyFacts, Running, Seen},
+    judge::instance::{Directions, KeyFacts, Running, Seen},
 };
 use crate::{
     dataplane::{self, Hook, Instance, KeyState, Pins, Status, interfaces::Interface},
@@ -82,7 +82,7 @@ pub fn running(state: State, place: &Place, interfaces: &[Interface]) -> Seen {
         abi: status.settings.abi_version,
         attached: attached(&status),
         attach_heals: whole,
-        running: status.running,
+        process: status.running,
         stats: instance.stats().map_err(|failure| failure.to_string()),
         directions: directions(&instance),
         keyed: status.key.in_use,
@@ -119,22 +119,21 @@ fn attached(status: &Status) -> Vec<String> {
         .collect()
 }
 
-/// Connections that were answered, seen in one direction and in both.
-fn directions(instance: &Instance) -> Known<(usize, usize)> {
+fn directions(instance: &Instance) -> Known<Directions> {
     let flows = instance.flows().map_err(|failure| failure.to_string())?;
-    let (mut one, mut both) = (0, 0);
+    let mut seen = Directions::default();
     for flow in flows {
         let control = flow.record.control();
-        if !control.has(Control::ANSWERED) || control.has(Control::MOVED) {
-            continue;
-        }
-        if control.has(Control::PEER_SEEN) {
-            both += 1;
-        } else {
-            one += 1;
+        let has = |bits| control.has(bits);
+        match (has(Control::ANSWERED), has(Control::PEER_SEEN)) {
+            _ if has(Control::MOVED) => {}
+            (true, true) => seen.both += 1,
+            (true, false) => seen.one += 1,
+            (false, false) if has(Control::HOST_SYN) => seen.unanswered += 1,
+            (false, _) => {}
         }
     }
-    Ok((one, both))
+    Ok(seen)
 }
 
 /// Reads what there is to know about the key; `None` where no rule is keyed, nor asked to be.

@@ -33,17 +33,28 @@ pub struct Running {
     /// Whether `attach` puts that right.
     pub attach_heals: bool,
     /// The process that stays with it.
-    pub running: Option<u32>,
+    pub process: Option<u32>,
     /// Counters and tables.
     pub stats: Known<Stats>,
-    /// Connections seen in one direction, and in both.
-    pub directions: Known<(usize, usize)>,
+    /// Connections by the directions that were seen.
+    pub directions: Known<Directions>,
     /// Whether a rule is keyed.
     pub keyed: bool,
     /// Whether connections of before keyed mode are adopted.
     pub adopting: Option<Adopting>,
     /// What is wrong with adopting.
     pub adopting_problem: Option<String>,
+}
+
+/// Connections by the directions that were seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Directions {
+    /// Answered, and no packet of the peer was seen.
+    pub one: usize,
+    /// Answered, and both were seen.
+    pub both: usize,
+    /// The host opened them, and no packet of the peer was seen.
+    pub unanswered: usize,
 }
 
 /// What is read about the key.
@@ -94,9 +105,11 @@ pub fn judge(seen: &Seen, name: &str, options: Options) -> Vec<Finding> {
                 .on(name),
         ];
     }
-    let fix = || match running.attach_heals {
-        true => command(format!("isnguard attach{options}")),
-        false => advice("once the interface is back, attach again, or let `isnguard run` do it"),
+    let fix = || {
+        if running.attach_heals {
+            return command(format!("isnguard attach{options}"));
+        }
+        advice("once the interface is back, attach again, or let `isnguard run` do it")
     };
     let problems = running.problems.iter();
     problems
@@ -159,14 +172,14 @@ pub(super) mod tests {
             attached: vec!["`eth1` inside at tc, programs 7 and 8".into()],
             problems: vec![],
             attach_heals: true,
-            running: Some(7),
+            process: Some(7),
             stats: Ok(Stats {
                 counters: [0; Counter::COUNT],
                 half_open_evicted: 0,
                 history_evicted: 0,
                 tables: vec![],
             }),
-            directions: Ok((0, 0)),
+            directions: Ok(Directions::default()),
             keyed: false,
             adopting: None,
             adopting_problem: None,

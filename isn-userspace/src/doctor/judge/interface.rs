@@ -87,7 +87,7 @@ pub fn judge(device: &Device) -> Vec<Finding> {
     let findings = [
         there(&device.interface),
         driver(device),
-        chosen(device, hook, reason),
+        chosen(device, hook, &reason),
         offloads::mtu(device, hook),
         offloads::lro(device, hook),
         offloads::gro(device, hook),
@@ -150,7 +150,7 @@ fn expected(device: &Device) -> (Hook, String) {
     }
 }
 
-fn chosen(device: &Device, hook: Hook, reason: String) -> Finding {
+fn chosen(device: &Device, hook: Hook, reason: &str) -> Finding {
     let name = &device.interface.name;
     let verb = match device.hook {
         Seated::Attached(..) => "in use",

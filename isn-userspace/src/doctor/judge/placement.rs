@@ -94,9 +94,8 @@ fn misplaced(sides: &Sides, prefix: &IpNet, way: &Way) -> Option<Finding> {
     let is_named = |name: &String| sides.interfaces.contains(name);
     let here = sides.interfaces.join("`, `");
     match (sides.placement, way) {
-        (_, Way::Local) => None,
-        (_, Way::Nowhere) if prefix.prefix_len() == 0 => None,
-        (Placement::Outside, Way::Nowhere) => None,
+        (_, Way::Local) | (Placement::Outside, Way::Nowhere) => None,
+        (Placement::Inside, Way::Nowhere) if prefix.prefix_len() == 0 => None,
         (Placement::Inside, Way::Nowhere) => Some(Check::Facing.note(
             format!("no route leads to {prefix} (netlink)"),
             advice("add the route, or correct the prefix"),

@@ -3,8 +3,8 @@
 use isn_common::counter::Counter;
 
 use super::{
-    super::{Check, Finding, check::advice},
-    instance::Running,
+    super::{Check, Finding, Fix, check::advice},
+    instance::{Directions, Running},
     known,
 };
 use crate::dataplane::{Stats, TableLoad};
@@ -27,7 +27,7 @@ pub fn judge(running: &Running) -> Vec<Finding> {
         stats(Check::Unprotected, &unprotected),
         one_way(running),
         sweeper(running),
-        stats(Check::Samples, &|it| samples(it, running.running)),
+        stats(Check::Samples, &|it| samples(it, running.process)),
     ]
 }
 
@@ -107,34 +107,49 @@ fn one_way(running: &Running) -> Finding {
         .stats
         .as_ref()
         .map_or(0, |stats| stats.get(Counter::BypassOneWay));
-    known(Check::OneWay, &running.directions, |(one, both)| {
+    known(Check::OneWay, &running.directions, |seen| {
+        let Directions {
+            one,
+            both,
+            unanswered,
+        } = *seen;
         let all = one + both;
         let read = format!(
-            "{one} of {all} connections seen in one direction only, {}={bypassed}",
+            "{one} of {all} answered connections seen in one direction only, {unanswered} of hosts never answered, \
+             {}={bypassed}",
             Counter::BypassOneWay.name()
         );
+        // In keyed mode, a host does not take an answer that went past the gateway.
+        if running.keyed && unanswered >= TOO_FEW && unanswered > both.saturating_mul(9) {
+            let why = "either nobody answers, or the answers go past this gateway, and keyed mode breaks these \
+                       connections";
+            return Check::OneWay.fail(format!("{read}: {why}"), both_ways());
+        }
         let share = one.saturating_mul(100) / all.max(1);
         if all < TOO_FEW || share < SOME {
             return Check::OneWay.ok(read);
         }
-        let fix = advice(
-            "lead both directions over this gateway, or attach the other interfaces that they take, too (--inside and \
-             --outside are repeatable); a gateway that shares the other half needs the same key (docs/keyed.md)",
-        );
         if running.keyed {
             let why = "keyed mode translates one direction and breaks those that it translates";
-            return Check::OneWay.fail(format!("{read}: {why}"), fix);
+            return Check::OneWay.fail(format!("{read}: {why}"), both_ways());
         }
         let evidence = format!("{read}: these get no offset (S7)");
         if share < MANY {
-            return Check::OneWay.note(evidence, fix);
+            return Check::OneWay.note(evidence, both_ways());
         }
-        Check::OneWay.warn(evidence, fix)
+        Check::OneWay.warn(evidence, both_ways())
     })
 }
 
+fn both_ways() -> Fix {
+    advice(
+        "lead both directions over this gateway, or attach the other interfaces that they take, too (--inside and \
+         --outside are repeatable); a gateway that shares the other half needs the same key (docs/keyed.md)",
+    )
+}
+
 fn sweeper(running: &Running) -> Finding {
-    if let Some(process) = running.running {
+    if let Some(process) = running.process {
         return Check::Sweeper.ok(format!("`isnguard run` is process {process} (/proc/locks)"));
     }
     let filled = running.stats.as_ref().map_or(0, fill);
@@ -230,7 +245,11 @@ mod tests {
     fn one_way_connections_matter_by_their_share_and_in_keyed_mode_at_once() {
         let seen = |one, both, keyed| {
             let it = Running {
-                directions: Ok((one, both)),
+                directions: Ok(Directions {
+                    one,
+                    both,
+                    unanswered: 0,
+                }),
                 keyed,
                 ..running()
             };
@@ -244,9 +263,29 @@ mod tests {
     }
 
     #[test]
+    fn in_keyed_mode_answers_that_never_come_are_told() {
+        let seen = |unanswered, both, keyed| {
+            let it = Running {
+                directions: Ok(Directions {
+                    one: 0,
+                    both,
+                    unanswered,
+                }),
+                keyed,
+                ..running()
+            };
+            found(&it, Check::OneWay).verdict
+        };
+        assert_eq!(seen(20, 2, true), Verdict::Fail);
+        assert_eq!(seen(20, 3, true), Verdict::Ok);
+        assert_eq!(seen(19, 0, true), Verdict::Ok);
+        assert_eq!(seen(900, 0, false), Verdict::Ok);
+    }
+
+    #[test]
     fn without_a_sweeper_a_half_full_table_is_a_worry() {
         let alone = |entries| Running {
-            running: None,
+            process: None,
             ..with(|it| translated(it, entries))
         };
         let calm = found(&alone(49), Check::Sweeper);

@@ -8,10 +8,16 @@ use std::{
 
 use anyhow::{Context, Result};
 use isn_tests::{
+    family::Family,
     gateway::Isnguard,
     process,
+    scenario::{ensure_hangs, one_life},
+    server::Server,
     setup::{Hook, Placement, Setup},
-    topology::{Lab, LabOptions},
+    topology::{
+        Lab, LabOptions,
+        spare::{self, By, End},
+    },
     wait,
 };
 use tempfile::TempDir;
@@ -19,6 +25,7 @@ use tempfile::TempDir;
 use super::{DEGRADED, INSIDE, examined::Examined};
 
 const PATIENCE: Duration = Duration::from_mins(1);
+const PEER_PORT: u16 = 7000;
 
 #[test]
 fn a_program_that_was_taken_off_is_put_back_as_told() -> Result<()> {
@@ -92,4 +99,44 @@ fn a_key_that_is_missing_or_open_to_others_is_put_right_as_told() -> Result<()> 
     open.ensure("key", "fail", &["its mode is 0644"])?;
     open.do_as_told("key", &lab.gateway, &isnguard)?;
     Examined::by(&isnguard, &arguments)?.ensure_fine()
+}
+
+/// Answers take another way, past the gateway that is examined.
+fn answers_go_past(mode: &str, attempt: fn(&Lab, &Server, u16) -> Result<()>) -> Result<Examined> {
+    let lab = Lab::new(LabOptions::default())?;
+    let _spare = spare::add(&lab)?;
+    spare::send_by(&lab, End::Peer, By::Spare)?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    let dir = TempDir::new()?;
+    let key = dir.path().join("key");
+    let key = key.to_string_lossy();
+    isnguard.verb("key", &["rotate", "--key-file", &key])?;
+    let setup = Setup::new(Placement::Inside, Hook::Tc).in_mode(mode);
+    isnguard.attach(&setup.with(&["--key-file", &key]))?;
+    let server = Server::listen(&lab.peer, Family::V4.peer(PEER_PORT))?;
+    for port in 40_000..40_024 {
+        attempt(&lab, &server, port)?;
+    }
+    Examined::by(&isnguard, &["--key-file", &key])
+}
+
+#[test]
+fn answers_that_go_past_the_gateway_are_noticed() -> Result<()> {
+    let seen = answers_go_past("monotonic", |lab, server, port| {
+        one_life(lab, server, port, 1_000_000_000)
+    })?;
+    seen.ensure(
+        "one-way",
+        "warn",
+        &["24 of 24 answered connections seen in one direction"],
+    )?;
+    seen.ensure_degrades("one-way")?;
+    let keyed = answers_go_past("keyed", |lab, server, port| {
+        ensure_hangs(lab, server, port, 1_000_000_000, Duration::from_millis(50))
+    })?;
+    keyed.ensure(
+        "one-way",
+        "fail",
+        &["24 of hosts never answered", "go past this gateway"],
+    )
 }
