@@ -17,6 +17,7 @@ mod stats;
 mod status;
 #[cfg(test)]
 mod tests;
+mod top;
 
 use std::{
     io::{self, ErrorKind, IsTerminal as _},
@@ -113,6 +114,8 @@ enum Verb {
     Audit(audit::AuditArgs),
     /// Save flows to a file and load them again, over a reboot of this machine
     Snapshot(snapshot::SnapshotArgs),
+    /// Live full-screen view; lines where there is no terminal
+    Top(top::TopArgs),
 }
 
 /// How a verb ended, as the exit code tells.
@@ -157,6 +160,7 @@ pub fn main() -> ExitCode {
         Verb::Key(args) => key::key(&args, &common),
         Verb::Audit(args) => audit::audit(&args, &common),
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
+        Verb::Top(args) => top::top(&args, &common),
     };
     match ended {
         Ok(outcome) => ExitCode::from(outcome.code()),

@@ -26,7 +26,7 @@ pub use flows::{FlowsReport, Selection};
 pub use graded::HostLine;
 pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
 pub use key::{KeyReport, RotateReport};
-pub use monitor::{Action, DecisionLine, Missed, UNREMEMBERED};
+pub use monitor::{Action, DecisionLine, Missed, UNREMEMBERED, WatchingLine};
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};
 pub use stats::StatsReport;

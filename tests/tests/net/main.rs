@@ -33,4 +33,5 @@ mod storm;
 mod super_packets;
 mod throughput;
 mod upgrade;
+mod watching;
 mod wrap;
