@@ -19,3 +19,4 @@ pub mod plot;
 pub mod report;
 pub mod settings;
 pub mod snapshot;
+pub mod top;

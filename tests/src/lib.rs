@@ -5,7 +5,7 @@
 //! connections regress; `transfer` moves digested bytes;
 //! `crowd` is thousands of connections at once, `flood` is SYNs by the ten thousands;
 //! `capture`, `segment` and `comparison` say what was on the wire; `relay` loses and reorders; `gateway` drives the `isnguard` binary, `hooks` counts
-//! what sits where.
+//! what sits where, `pseudo_terminal` has a program draw.
 //!
 //! `load` and `datagrams` keep connections and datagrams going while something happens; `interrupted` kills a program before a chosen
 //! system call; `holdings` tells what an instance has in the kernel, `kernel_log` what the
@@ -37,6 +37,7 @@ pub mod namespace;
 pub mod packet_builder;
 pub mod packet_socket;
 pub mod process;
+pub mod pseudo_terminal;
 pub mod relay;
 pub mod resident;
 pub mod scenario;

@@ -22,6 +22,7 @@ mod stats;
 mod status;
 #[cfg(test)]
 mod tests;
+mod top;
 
 use std::{
     io::{self, ErrorKind},
@@ -154,6 +155,8 @@ enum Verb {
     Hosts(hosts::HostsArgs),
     /// One line for each decision, as it happens
     Monitor(monitor::MonitorArgs),
+    /// Live full-screen view; lines where there is no terminal
+    Top(top::TopArgs),
     /// The guarded prefixes with their ports and modes, while it is attached
     Policy(policy::PolicyArgs),
     /// The configuration file: check it, show what applies, take it over again
@@ -220,6 +223,7 @@ pub fn main() -> ExitCode {
         Verb::Snapshot(args) => snapshot::snapshot(&args, &common),
         Verb::Completions(args) => completions::completions(&args),
         Verb::Man(args) => manual::man(&args),
+        Verb::Top(args) => top::top(&args, &common),
     };
     match ended {
         Ok(outcome) => ExitCode::from(outcome.code()),

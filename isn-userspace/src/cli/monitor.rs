@@ -18,7 +18,7 @@ use crate::{
     dataplane::{Instance, monotonic},
     failure::Explain as _,
     hosts::{Event, From, Watching},
-    report::{DecisionLine, Missed, Style, UNREMEMBERED},
+    report::{DecisionLine, Missed, Style, UNREMEMBERED, WatchingLine},
 };
 
 /// Arguments of `monitor`.
@@ -118,16 +118,10 @@ struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     fn new(args: &'a MonitorArgs, common: &Common, instance: &Instance) -> anyhow::Result<Self> {
-        let style = Style::of_stdout();
-        if style == Style::Plain && !common.json {
-            let mut out = io::stdout().lock();
-            writeln!(out, "{}", DecisionLine::COLUMNS.join("\t"))?;
-            out.flush()?;
-        }
         Ok(Self {
             args,
             json: common.json,
-            style,
+            style: Style::of_stdout(),
             left: args.limit.unwrap_or(u64::MAX),
             introduced: None,
             counted: counted(instance)?,
@@ -137,27 +131,22 @@ impl<'a> Teller<'a> {
 
     /// Says who tells the decisions, where that has changed.
     fn introduce(&mut self, from: From, instance: &Instance) -> anyhow::Result<()> {
-        if self.introduced == Some(from) {
+        let before = self.introduced.replace(from);
+        if before == Some(from) {
             return Ok(());
         }
-        let first = self.introduced.is_none();
-        self.introduced = Some(from);
-        if first && instance.settings.limits.sample_share == 0 {
-            eprintln!(
-                "note: no decisions are told: the instance was attached with --samples 0. `isnguard attach --samples 32` tells some"
-            );
+        let mut out = io::stdout().lock();
+        if self.json {
+            WatchingLine::new(from.name()).json(&mut out)?;
+        } else if before.is_none() && self.style == Style::Plain {
+            writeln!(out, "{}", DecisionLine::COLUMNS.join("\t"))?;
         }
-        match from {
-            From::Run if first => {}
-            From::Run => eprintln!("note: `isnguard run` tells the decisions from now on"),
-            From::Ring => eprintln!(
-                "note: no `isnguard run` stays with this instance: decisions are read from the kernel, and `isnguard hosts` will \
-                 not know of them"
-            ),
-            From::Nobody(process) => eprintln!(
-                "note: {} reads the decisions, and only one can at a time; waiting. With `isnguard run` any number can watch",
-                process.map_or("another process".into(), |id| format!("process {id}"))
-            ),
+        out.flush()?;
+        if before.is_none() && instance.settings.limits.sample_share == 0 {
+            eprintln!("note: {SILENT}");
+        }
+        if let Some(note) = note(from, before.is_none()) {
+            eprintln!("note: {note}");
         }
         Ok(())
     }
@@ -219,6 +208,25 @@ impl<'a> Teller<'a> {
             eprintln!("note: {}", missed.text());
         }
         Ok(())
+    }
+}
+
+const SILENT: &str = "no decisions are told: the instance was attached with --samples 0. `isnguard attach --samples 32` tells some";
+
+/// What the operator should know of who tells the decisions.
+fn note(from: From, is_first: bool) -> Option<String> {
+    match from {
+        From::Run if is_first => None,
+        From::Run => Some("`isnguard run` tells the decisions from now on".into()),
+        From::Ring => Some(
+            "no `isnguard run` stays with this instance: decisions are read from the kernel, and `isnguard hosts` will not know \
+             of them"
+                .into(),
+        ),
+        From::Nobody(process) => Some(format!(
+            "{} reads the decisions, and only one can at a time; waiting. With `isnguard run` any number can watch",
+            process.map_or("another process".into(), |id| format!("process {id}"))
+        )),
     }
 }
 

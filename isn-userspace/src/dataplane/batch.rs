@@ -39,7 +39,49 @@ pub struct Batches<'a, K, V> {
     done: bool,
 }
 
+/// Where a walk has come to.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor {
+    position: Option<u32>,
+    room: usize,
+    done: bool,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self {
+            position: None,
+            room: AT_A_TIME,
+            done: false,
+        }
+    }
+}
+
 impl<'a, K: Pod, V: Pod> Batches<'a, K, V> {
+    /// Where another walk through the same table has come to.
+    pub fn from(map: BorrowedFd<'a>, cursor: Cursor) -> Self {
+        let Cursor {
+            position,
+            room,
+            done,
+        } = cursor;
+        Self {
+            room,
+            position,
+            done,
+            ..Self::of(map)
+        }
+    }
+
+    /// Where this one has come to.
+    pub const fn cursor(&self) -> Cursor {
+        Cursor {
+            position: self.position,
+            room: self.room,
+            done: self.done,
+        }
+    }
+
     /// At the beginning of a hash table whose keys and values are of these types.
     pub fn of(map: BorrowedFd<'a>) -> Self {
         Self {

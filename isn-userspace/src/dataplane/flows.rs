@@ -97,7 +97,7 @@ impl Instance {
 }
 
 impl Flow {
-    fn v4(place: Place, (key, record): &(Key4, Record)) -> Self {
+    pub(super) fn v4(place: Place, (key, record): &(Key4, Record)) -> Self {
         Self {
             host: key.host.into(),
             host_port: u16::from_be_bytes(key.host_port),
@@ -109,7 +109,7 @@ impl Flow {
         }
     }
 
-    fn v6(place: Place, (key, record): &(Key6, Record)) -> Self {
+    pub(super) fn v6(place: Place, (key, record): &(Key6, Record)) -> Self {
         Self {
             host: key.host.into(),
             host_port: u16::from_be_bytes(key.host_port),

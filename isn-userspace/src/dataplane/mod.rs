@@ -46,6 +46,7 @@ mod target;
 pub(crate) mod trust;
 mod undo;
 mod upkeep;
+mod walk;
 
 pub use attach::{Attached, attach};
 pub use census::{Bounds, Census, PHASES};
@@ -73,6 +74,7 @@ pub use stats::{Stats, TableLoad};
 pub use status::{Attachment, Status, read as status};
 pub use table::Table;
 pub use upkeep::{Swept, Upkeep};
+pub use walk::Walk;
 
 /// The BPF object: every program and map.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/isn-ebpf"));

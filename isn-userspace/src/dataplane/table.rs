@@ -8,7 +8,7 @@ use aya::{
 };
 use isn_common::abi::flow::{Control, Record};
 
-use super::batch::Batches;
+use super::batch::{Batches, Cursor};
 use crate::failure::{Explain as _, Failure};
 
 /// A hash map from flow keys to records.
@@ -63,6 +63,29 @@ impl<K: Pod> Table<K> {
                 handle(key, record)?;
             }
         }
+    }
+
+    /// Hands over the next few thousand entries, leftovers too, and moves on behind them; false at the end.
+    pub fn page(
+        &self,
+        cursor: &mut Cursor,
+        mut handle: impl FnMut(&K, &Record),
+    ) -> Result<bool, Failure> {
+        let mut batches = Batches::from(self.data.fd().as_fd(), *cursor);
+        {
+            let batch = batches.next().explain(
+                format!("cannot read the table {}", self.name),
+                "run it as root",
+            )?;
+            let Some(batch) = batch else {
+                return Ok(false);
+            };
+            for (key, record) in batch {
+                handle(key, record);
+            }
+        }
+        *cursor = batches.cursor();
+        Ok(true)
     }
 
     /// The record of a flow, or `None` if it is not there.

@@ -37,6 +37,18 @@ pub enum From {
     Nobody(Option<u32>),
 }
 
+impl From {
+    /// Name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Ring => "kernel",
+            Self::Nobody(_) => "nobody",
+        }
+    }
+}
+
 /// One who watches.
 pub struct Watching {
     place: Place,

@@ -32,7 +32,7 @@ pub use flows::{FlowsReport, Selection};
 pub use graded::HostLine;
 pub use hosts::{HostsReport, Listening, LiveHost, Source, mode_of};
 pub use key::{KeyReport, RotateReport, disagreement};
-pub use monitor::{Action, DecisionLine, Missed, UNREMEMBERED};
+pub use monitor::{Action, DecisionLine, Missed, UNREMEMBERED, WatchingLine};
 pub use policy::PolicyReport;
 use serde::Serialize;
 pub use snapshot::{LoadReport, SaveReport};

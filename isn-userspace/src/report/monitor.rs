@@ -77,6 +77,33 @@ pub struct Missed {
     pub slow: u64,
 }
 
+/// Who tells the decisions from now on, as `monitor --json` shows it.
+#[derive(Debug, Serialize)]
+pub struct WatchingLine {
+    schema_version: u32,
+    event: &'static str,
+    /// `run`, `kernel`, or `nobody` while another process reads them from the kernel.
+    source: &'static str,
+}
+
+impl WatchingLine {
+    /// From this source.
+    #[must_use]
+    pub const fn new(source: &'static str) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            event: "watching",
+            source,
+        }
+    }
+
+    /// Writes it as one JSON object with a newline behind it.
+    pub fn json(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
+}
+
 impl DecisionLine {
     /// A decision, told when the monotonic clock said `now` nanoseconds and the wall clock `wall`.
     #[must_use]

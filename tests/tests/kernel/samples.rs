@@ -12,7 +12,7 @@ use isn_common::{
 use isn_tests::{
     packet_builder::carrier::Network,
     test_run::{Hook, Kernel},
-    two_worlds::prelude::*,
+    two_worlds::{keyed::*, prelude::*},
 };
 
 /// The samples that all worlds told since the last look.
@@ -161,6 +161,68 @@ fn hosts_that_are_not_guarded_and_syn_acks() {
                 flow.require(
                     samples.len() == 1 && samples.iter().all(passive),
                     format!("{samples:?}"),
+                );
+            }),
+        ],
+    );
+}
+
+/// The one decision that was told since the last look.
+fn decision(flow: &mut Flow<'_>) -> Sample {
+    let [told] = told(flow)[..] else {
+        flow.fail("not one decision");
+    };
+    told
+}
+
+#[test]
+fn decisions_that_are_no_samples() {
+    play(
+        &both_families(),
+        &[
+            case("S18: a SYN that is dropped for want of room", |flow| {
+                flow.closed_connection(5_000_000, 5_065_535);
+                flow.settings(|settings| {
+                    settings.on_full = 1;
+                    settings.limits.max_flows = 0;
+                });
+                sampling(flow, 100);
+                flow.offer(&host_syn(1000));
+                let refused = decision(flow);
+                let flags = Flags::of_mode(Some(Mode::Monotonic))
+                    .with(Flags::WANTED | Flags::REMEMBERED | Flags::MARKED | Flags::REFUSED)
+                    .with_reason(Reason::TableFull as u32);
+                flow.require(
+                    refused.flags == flags && (refused.host_isn, refused.wire_isn) == (1000, 1000),
+                    format!("{refused:?}"),
+                );
+            }),
+            case("S15: a flow that is adopted, told once", |flow| {
+                let _ = flow.keyed();
+                flow.adopt(600, false);
+                sampling(flow, 100);
+                let data = host_data(1001, PEER_ISN + 1, b"x");
+                flow.offer(&data);
+                let learnt = decision(flow);
+                let flags = Flags::of_mode(Some(Mode::Keyed))
+                    .with(Flags::WANTED | Flags::LEARNT | Flags::KEPT)
+                    .with_reason(Reason::Adopted as u32);
+                flow.require(
+                    learnt.flags == flags && (learnt.host_isn, learnt.wire_isn) == (1001, 1001),
+                    format!("{learnt:?}"),
+                );
+                flow.offer(&data);
+                tells_nothing(flow, "it was told again");
+            }),
+            case("S3: a keyed flow whose entry was lost", |flow| {
+                let f = flow.keyed();
+                sampling(flow, 100);
+                flow.offer(&host_data(1001, PEER_ISN + 1, b"x"));
+                let learnt = decision(flow);
+                flow.require(
+                    learnt.flags.reason() == Some(Reason::Recomputed)
+                        && learnt.wire_isn == 1001_u32.wrapping_add(f),
+                    format!("{learnt:?}"),
                 );
             }),
         ],

@@ -38,4 +38,5 @@ mod storm;
 mod super_packets;
 mod throughput;
 mod upgrade;
+mod watching;
 mod wrap;

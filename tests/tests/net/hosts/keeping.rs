@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::PathBuf,
     time::Duration,
@@ -145,7 +145,10 @@ fn those_who_do_not_listen_stop_nobody() -> Result<()> {
     flood.send(5_000, Duration::from_millis(500))?;
     let socket = home(&isnguard).join("samples.sock");
     let silent: Vec<UnixStream> = (0..SILENT)
-        .map(|_| UnixStream::connect(&socket))
+        .map(|_| {
+            let mut stream = UnixStream::connect(&socket)?;
+            stream.write_all(b"isnhosts").map(|()| stream)
+        })
         .collect::<Result<_, _>>()?;
     flood.send(20_000, Duration::from_secs(1))?;
     let report = report(&isnguard, &[])?;
