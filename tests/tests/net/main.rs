@@ -20,6 +20,7 @@ mod multipath;
 mod nmap;
 mod one_arm;
 mod operator;
+mod packages;
 mod paws;
 mod pmtu;
 mod programs;
