@@ -24,6 +24,7 @@ mod nmap;
 mod one_arm;
 mod operator;
 mod output;
+mod packages;
 mod paws;
 mod pmtu;
 mod programs;
