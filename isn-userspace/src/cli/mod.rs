@@ -73,7 +73,7 @@ pub struct Common {
     /// Tell more about what is done, on standard error
     #[arg(short, long, global = true, display_order = 103)]
     verbose: bool,
-    /// What is logged on standard error: error, warn, info, debug, trace, off, or directives [default: $RUST_LOG, else info for run and warn for others]
+    /// What is logged on standard error: error, warn, info, debug, trace, off, or directives [default: `RUST_LOG`, else info for run and warn for others]
     #[arg(
         long,
         global = true,
