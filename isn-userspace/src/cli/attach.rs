@@ -39,7 +39,7 @@ pub fn tell(report: &AttachReport, mounted: bool, common: &Common) -> anyhow::Re
         ));
     }
     for warning in report.warnings() {
-        note(&warning);
+        note(warning);
     }
     Ok(())
 }

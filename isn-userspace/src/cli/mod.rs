@@ -89,7 +89,7 @@ pub struct Common {
     /// Whether instance and BPF file system were named; if not, a configuration file may name them.
     #[arg(skip)]
     said: [bool; 2],
-    /// What is logged on standard error: error, warn, info, debug, trace, off, or directives [default: $RUST_LOG, else info for run and warn for others]
+    /// What is logged on standard error: error, warn, info, debug, trace, off, or directives [default: `RUST_LOG`, else info for run and warn for others]
     #[arg(
         long,
         global = true,

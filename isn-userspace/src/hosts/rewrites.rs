@@ -39,7 +39,7 @@ impl Rewrites {
         let named = prefixes.filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
         let mut counts = self.lock();
         let next = named
-            .map(|prefix| prefix.addr())
+            .map(ipnet::IpNet::addr)
             .map(|host| (host, counts.get(&host).copied().unwrap_or(0)));
         *counts = next.collect();
     }

@@ -15,7 +15,7 @@ use super::{
     reading::{Reading, Shared},
     server::Context,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, report::visible};
 
 type Answer = Response<Full<Bytes>>;
 
@@ -65,9 +65,12 @@ fn health(reading: &Shared) -> Answer {
 
 fn problems(reading: &Reading) -> String {
     let problems = reading.status.problems.iter();
-    problems
-        .map(|it| format!("{}\n", crate::report::visible(it)))
-        .collect()
+    let lines: Vec<String> = problems.map(|it| visible(it)).collect();
+    lines.join(
+        "
+",
+    ) + "
+"
 }
 
 fn unreadable(failure: &Failure) -> Answer {

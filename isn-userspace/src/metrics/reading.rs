@@ -138,19 +138,19 @@ mod tests {
             .unwrap();
         let read = Arc::new(AtomicU32::new(0));
         let latest = Arc::new(Latest::default());
-        let (begin, begun) = std::sync::mpsc::channel::<()>();
-        let begun = Arc::new(std::sync::Mutex::new(begun));
+        let (go_on, waits) = std::sync::mpsc::channel::<()>();
+        let waits = Arc::new(std::sync::Mutex::new(waits));
         runtime.block_on(async {
             let mut all = tokio::task::JoinSet::new();
             for _ in 0..20 {
-                let (read, latest, begun) =
-                    (Arc::clone(&read), Arc::clone(&latest), Arc::clone(&begun));
+                let (read, latest, waits) =
+                    (Arc::clone(&read), Arc::clone(&latest), Arc::clone(&waits));
                 all.spawn(async move {
                     latest
                         .get(move || {
                             // The first one reads until all others have asked.
                             if read.fetch_add(1, Ordering::Relaxed) == 0 {
-                                begun.lock().unwrap().recv().unwrap();
+                                waits.lock().unwrap().recv().unwrap();
                             }
                             Err(Failure::new("", "", ""))
                         })
@@ -161,7 +161,7 @@ mod tests {
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
-            begin.send(()).unwrap();
+            go_on.send(()).unwrap();
             assert!(all.join_all().await.into_iter().all(|it| it));
         });
         assert_eq!(read.load(Ordering::Relaxed), 2);

@@ -109,7 +109,7 @@ fn keyed_mode_has_its_shapes_too() -> Result<()> {
     shaped(
         &isnguard,
         "key-rotate",
-        &["key", "rotate", "--key-file", &file],
+        &["key", "rotate", "--force", "--key-file", &file],
     )?;
     Ok(())
 }
