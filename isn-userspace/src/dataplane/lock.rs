@@ -1,6 +1,13 @@
 //! Locks on directories of pins, so that two processes do not change one instance at a time.
 
-use std::{fs, fs::File, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    fs,
+    fs::File,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use nix::{
     errno::Errno,
@@ -72,9 +79,20 @@ fn parse_holder(locks: &str, device: u64, inode: u64) -> Option<u32> {
     })
 }
 
-/// Locks a directory for a change, or says who is changing it.
+/// A process that stays holds the lock for a moment whenever it looks after its instance.
+const A_MOMENT: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Locks a directory for a change, or says who is changing it if that takes longer than a moment.
 pub fn for_change(dir: &Path) -> Result<Lock, Failure> {
-    try_lock(dir)?.ok_or_else(|| {
+    let deadline = Instant::now() + A_MOMENT;
+    let lock = loop {
+        match try_lock(dir)? {
+            None if Instant::now() < deadline => sleep(LOOK_AGAIN),
+            ended => break ended,
+        }
+    };
+    lock.ok_or_else(|| {
         let who = holder(dir).map_or("another process".into(), |pid| format!("process {pid}"));
         Failure::new(
             format!("cannot change {}", dir.display()),
