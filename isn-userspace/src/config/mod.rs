@@ -1,6 +1,8 @@
 //! The configuration file: read with the place of everything that is wrong, overridden by the command line, shown with where each
 //! value came from, taken over at run time, and changed without touching what else stands in it.
 
+#[cfg(test)]
+mod documents;
 mod edit;
 mod fault;
 mod given;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     given::{Origin, Said},
-    source::Loaded,
+    source::{Loaded, completed},
 };
 use crate::{
     dataplane::Capacities,
@@ -89,7 +89,8 @@ fn settings(loaded: &Loaded) -> Vec<Setting> {
     fn by<T>(said: Option<&Said<T>>) -> Option<Origin> {
         said.map(|it| it.origin)
     }
-    let (given, request) = (&loaded.given, &loaded.request);
+    // Without a file, what is not said is kept where an instance is there; a new one gets the defaults.
+    let (given, request) = (&loaded.given, &completed(loaded.request.clone()));
     let place = &request.place;
     let room = Capacities::wanted(request);
     let key_file = KeyFile::choose(request.key_file.as_deref(), &place.instance);

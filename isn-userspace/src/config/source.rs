@@ -59,7 +59,12 @@ impl Source {
             Some(file) => read(file, &text(file)?).map_err(Unread::Text)?,
             None => Given::default(),
         };
-        let given = self.said.clone().over(below);
+        self.with(below)
+    }
+
+    /// The configuration if the file says this.
+    pub fn with(&self, file_says: Given) -> Result<Loaded, Unread> {
+        let given = self.said.clone().over(file_says);
         let place = Place {
             instance: match &given.instance {
                 Some(said) => said.value.clone(),
@@ -87,7 +92,7 @@ impl Source {
 
 /// With a file, what it does not say is the default: it is the whole truth, not a change. The size of tables and the hook can
 /// only be chosen once, and stay.
-fn completed(request: Request) -> Request {
+pub fn completed(request: Request) -> Request {
     Request {
         protect: if request.protect.is_empty() {
             Protect::everything().to_vec()

@@ -65,6 +65,7 @@ struct GuardedLine {
 #[derive(Debug, Serialize)]
 struct ReloadLine {
     file: String,
+    process: Option<u32>,
     at: u64,
     successful: bool,
     message: String,
@@ -74,6 +75,7 @@ impl ReloadLine {
     fn new(last: &LastReload) -> Self {
         Self {
             file: last.file.display().to_string(),
+            process: last.process,
             at: last.at_seconds(),
             successful: last.successful,
             message: last.message.clone(),

@@ -2,6 +2,7 @@
 
 mod busy;
 mod clsact;
+mod config;
 mod conntrack;
 mod cure;
 mod doctor;

@@ -18,7 +18,7 @@ const SIGNED: [u8; 4] = [29, 4, 1, 1];
 fn keyed(adopting_seconds: u64, before: Option<[u64; 2]>) -> Bench {
     let mut given = given();
     for guard in &mut given.guards {
-        guard.rules[0].mode = Mode::Keyed;
+        guard.rules[0].mode = Some(Mode::Keyed);
     }
     given.keyed = Keyed {
         key: KEY,

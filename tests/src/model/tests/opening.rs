@@ -91,7 +91,7 @@ fn another_isn_while_half_open_becomes_the_same_6() {
 fn another_isn_in_observe_mode_stays() {
     let mut bench = Bench::new();
     bench.passes(&host_syn(5_000), "pass_offset_zero");
-    bench.model.given().guards[0].rules[0].mode = Mode::Observe;
+    bench.model.given().guards[0].rules[0].mode = Some(Mode::Observe);
     let judged = bench.passes(&host_syn(90), "pass_offset_zero");
     assert_eq!(judged.expects("syn_would_rewrite"), Some(1));
 }

@@ -97,7 +97,7 @@ fn observed_or_draining_nothing_changes() {
     let judged = bench.passes(&host_syn(1), "pass_offset_zero");
     assert_eq!(judged.expects("syn_would_rewrite"), Some(1));
     let mut bench = ended();
-    bench.model.given().guards[0].rules[0].mode = Mode::Observe;
+    bench.model.given().guards[0].rules[0].mode = Some(Mode::Observe);
     let judged = bench.passes(&host_syn(1), "pass_offset_zero");
     assert_eq!(judged.expects("syn_would_rewrite"), Some(1));
 }

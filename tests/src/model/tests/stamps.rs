@@ -94,7 +94,7 @@ fn what_has_not_regressed_or_may_not_be_changed_stays() {
     bench.model.given().draining = true;
     bench.passes(&syn(safe, 10), "pass_offset_zero");
     let mut bench = ended();
-    bench.model.given().guards[0].rules[0].mode = Mode::Observe;
+    bench.model.given().guards[0].rules[0].mode = Some(Mode::Observe);
     bench.passes(&syn(safe, 10), "pass_offset_zero");
     let mut bench = ended();
     bench.model.given().room = 0;
