@@ -137,8 +137,8 @@ impl AttachArgs {
         placed.extend(on(&self.outside, Placement::Outside));
         let [instance_said, bpffs_said] = common.said;
         Given {
-            instance: said(&instance_said.then(|| common.instance.clone())),
-            bpffs: said(&bpffs_said.then(|| common.bpffs.clone())),
+            instance: instance_said.then(|| Said::on_command_line(common.instance.clone())),
+            bpffs: bpffs_said.then(|| Said::on_command_line(common.bpffs.clone())),
             placed,
             protect: self
                 .protect
@@ -146,19 +146,19 @@ impl AttachArgs {
                 .copied()
                 .map(Said::on_command_line)
                 .collect(),
-            mode: said(&self.mode.map(Mode::from)),
-            hook: said(&self.hook),
-            tc_flavour: said(&self.tc_flavour),
-            history: said(&self.history),
-            idle: said(&self.idle),
-            closing: said(&self.closing),
-            max_flows: said(&self.max_flows),
-            max_half_open: said(&self.max_half_open),
-            max_history: said(&self.max_history),
-            on_full: said(&self.on_full.map(OnFull::from)),
-            samples: said(&self.samples),
-            key_file: said(&self.key_file),
-            adopt: said(&self.adopt),
+            mode: self.mode.map(|it| Said::on_command_line(it.into())),
+            hook: said(self.hook.as_ref()),
+            tc_flavour: said(self.tc_flavour.as_ref()),
+            history: said(self.history.as_ref()),
+            idle: said(self.idle.as_ref()),
+            closing: said(self.closing.as_ref()),
+            max_flows: said(self.max_flows.as_ref()),
+            max_half_open: said(self.max_half_open.as_ref()),
+            max_history: said(self.max_history.as_ref()),
+            on_full: self.on_full.map(|it| Said::on_command_line(it.into())),
+            samples: said(self.samples.as_ref()),
+            key_file: said(self.key_file.as_ref()),
+            adopt: said(self.adopt.as_ref()),
             metrics: metrics
                 .iter()
                 .map(|it| Said::on_command_line(it.0))
@@ -167,8 +167,8 @@ impl AttachArgs {
     }
 }
 
-fn said<T: Clone>(value: &Option<T>) -> Option<Said<T>> {
-    value.clone().map(Said::on_command_line)
+fn said<T: Clone>(value: Option<&T>) -> Option<Said<T>> {
+    value.cloned().map(Said::on_command_line)
 }
 
 /// A path that is the same at a later reload, wherever the process is by then.

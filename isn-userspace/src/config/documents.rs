@@ -67,7 +67,7 @@ fn defaults_are_those_that_apply() {
             "metrics" => assert_eq!((said, applies.as_str()), ("off", "[]")),
             "tc-flavour" | "adopt" => assert!(setting.value.is_null()),
             "key-file" => {
-                assert!(applies.ends_with("isnguard/default.key") && said.contains("INSTANCE.key"))
+                assert!(applies.ends_with("isnguard/default.key") && said.contains("INSTANCE.key"));
             }
             _ => assert_eq!(applies, said, "{}", key.name),
         }
@@ -109,12 +109,13 @@ fn the_example_file_is_valid_and_has_every_key() {
     let is_rule = |nth: &usize| (rule_at..rule_at + 4).contains(nth);
     let of = |wanted: bool| -> String {
         let kept = (0..lines.len()).filter(|nth| is_rule(nth) == wanted);
-        kept.map(|nth| format!("{}\n", lines[nth])).collect()
+        let kept: Vec<&str> = kept.map(|nth| lines[nth].as_str()).collect();
+        kept.join("\n") + "\n"
     };
     let whole = of(false)
         .replace("outside =", "# outside =")
         .replace("mode = \"monotonic\"", "mode = \"keyed\"")
-        + &of(true);
+        + &of(true).replace("observe", "keyed");
     let given = read(path, &whole).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(given.protect.len(), 2);
     for key in KEYS {

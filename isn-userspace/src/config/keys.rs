@@ -69,13 +69,11 @@ pub fn suggestion(keys: &[Key], unknown: &str) -> String {
         .map(|key| (strsim::jaro_winkler(&written, key.name), key.name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(likeness, _)| *likeness > LIKE);
-    match near {
-        Some((_, name)) => format!("did you mean `{name}`?"),
-        None => {
-            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
-            format!("the keys are {}", names.join(", "))
-        }
+    if let Some((_, name)) = near {
+        return format!("did you mean `{name}`?");
     }
+    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    format!("the keys are {}", names.join(", "))
 }
 
 /// How much alike two names must be for one to be suggested.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dataplane::Capacities,
     key::KeyFile,
-    settings::{OnFull, Placement, Protect, mode_name},
+    settings::{OnFull, Placement, Protect, TcFlavour, mode_name},
 };
 
 /// A key and its value, as JSON and TOML both write it.
@@ -126,7 +126,7 @@ fn settings(loaded: &Loaded) -> Vec<Setting> {
         setting(
             "tc-flavour",
             by(given.tc_flavour.as_ref()),
-            request.tc_flavour.map(|it| it.name()),
+            request.tc_flavour.map(TcFlavour::name),
         ),
         setting("history", by(given.history.as_ref()), request.history),
         setting("idle", by(given.idle.as_ref()), request.idle),

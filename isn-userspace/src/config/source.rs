@@ -10,7 +10,7 @@ use super::{
     read::read,
     store::{Unread, text},
 };
-use crate::settings::{InstanceName, Mode, OnFull, Place, Protect, Request};
+use crate::settings::{InstanceName, Mode, OnFull, Place, Protect, Request, Treatment};
 
 const HOME: &str = "/etc/isnguard";
 
@@ -114,13 +114,7 @@ impl Loaded {
     #[must_use]
     pub fn line_of(&self, rule: &Protect) -> Option<usize> {
         let mode = self.request.mode;
-        let said = |it: &Protect| {
-            (
-                it.prefix,
-                it.ports,
-                it.mode.map(|it| it.mode()).unwrap_or(mode),
-            )
-        };
+        let said = |it: &Protect| (it.prefix, it.ports, it.mode.map_or(mode, Treatment::mode));
         let found = self
             .given
             .protect

@@ -119,15 +119,13 @@ impl<'a> Reader<'a> {
             self.type_of(keys, name, at, "a whole number");
             return None;
         };
-        match whole(number).filter(|it| range.contains(it)) {
-            Some(value) => Some(self.said(at, value)),
-            None => {
-                let (least, most) = range.into_inner();
-                let what = format!("`{name}` cannot be {number}");
-                self.wrong(at, what, format!("a number from {least} to {most}"));
-                None
-            }
+        if let Some(value) = whole(number).filter(|it| range.contains(it)) {
+            return Some(self.said(at, value));
         }
+        let (least, most) = range.into_inner();
+        let what = format!("`{name}` cannot be {number}");
+        self.wrong(at, what, format!("a number from {least} to {most}"));
+        None
     }
 
     /// The elements of an array, or the one value that stands for an array of itself.

@@ -18,11 +18,11 @@ use crate::{
 pub struct PolicyReport {
     instance: String,
     file: Option<String>,
-    rules: Vec<Line>,
+    rules: Vec<RuleLine>,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct RuleLine {
     prefix: String,
     ports: String,
     mode: &'static str,
@@ -39,12 +39,15 @@ impl PolicyReport {
         Self {
             instance: instance.into(),
             file: file.map(|it| it.display().to_string()),
-            rules: policy.rules().map(|it| Line::new(it, configured)).collect(),
+            rules: policy
+                .rules()
+                .map(|it| RuleLine::new(it, configured))
+                .collect(),
         }
     }
 }
 
-impl Line {
+impl RuleLine {
     fn new(rule: Guarded, configured: Option<&Loaded>) -> Self {
         let protect = Protect {
             prefix: rule.prefix,

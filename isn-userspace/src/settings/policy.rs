@@ -128,7 +128,7 @@ fn is_partial(policy: &Policy) -> bool {
             next
         }
     });
-    covered <= u32::from(u16::MAX)
+    u16::try_from(covered).is_ok()
 }
 
 fn add(rules: &mut Vec<Guarded>, rule: Guarded) -> Result<(), Failure> {

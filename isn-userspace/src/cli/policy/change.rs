@@ -1,6 +1,6 @@
 //! One change of the policy: checked as a whole, then written into the configuration file if asked for, then into the maps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     super::{Common, Outcome, args::absolute, not_running},
@@ -180,14 +180,14 @@ struct Persisting {
 }
 
 impl Persisting {
-    fn put(&mut self, file: &PathBuf, edits: &[Edit]) -> Result<(), Failure> {
+    fn put(&mut self, file: &Path, edits: &[Edit]) -> Result<(), Failure> {
         let before = text(file)?;
         let after = edited(file, &before, edits)?;
         if after == before {
             return Ok(());
         }
         Replacement::prepare(file, &after)?.put()?;
-        self.before = Some((file.clone(), before));
+        self.before = Some((file.to_owned(), before));
         Ok(())
     }
 

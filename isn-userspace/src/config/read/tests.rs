@@ -255,6 +255,12 @@ fn values_that_cannot_be() {
             "`samples` cannot be 9",
             "from 0 to 1000000",
         ),
+    ]);
+}
+
+#[test]
+fn names_and_addresses_that_cannot_be() {
+    ensure_refused(&[
         (
             "instance = \"a.b\"\n",
             1,
