@@ -12,7 +12,7 @@ use isn_common::{
 use isn_tests::{
     packet_builder::carrier::Network,
     test_run::{Hook, Kernel},
-    two_worlds::{keyed::*, prelude::*},
+    two_worlds::prelude::*,
 };
 
 /// The samples that all worlds told since the last look.
