@@ -21,13 +21,18 @@ use nix::{
 
 use crate::{process::Process, wait};
 
+/// What was drawn, and what is to be seen of it.
+struct Screen {
+    drawn: Vec<u8>,
+    shown: vt100::Parser,
+}
+
 /// The keyboard and screen of a program.
-#[derive(Debug)]
 pub struct PseudoTerminal {
     keyboard: File,
     line: OwnedFd,
     before: Termios,
-    drawn: Arc<Mutex<Vec<u8>>>,
+    screen: Arc<Mutex<Screen>>,
     /// The program.
     pub process: Process,
 }
@@ -64,22 +69,26 @@ impl PseudoTerminal {
         // SAFETY: between fork and exec the closure makes two system calls and neither allocates nor locks.
         unsafe { command.pre_exec(own_terminal) };
         let process = Process::spawn(command)?;
-        let drawn = Arc::<Mutex<Vec<u8>>>::default();
-        let mut screen = File::from(master.try_clone()?);
-        let shared = Arc::clone(&drawn);
+        let screen = Arc::new(Mutex::new(Screen {
+            drawn: Vec::new(),
+            shown: vt100::Parser::new(rows, columns, 0),
+        }));
+        let mut far_end = File::from(master.try_clone()?);
+        let shared = Arc::clone(&screen);
         thread::spawn(move || {
             let mut octets = [0; 4096];
             // It ends with an error once nobody has the other side open.
-            while let Ok(length @ 1..) = screen.read(&mut octets) {
-                let mut drawn = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                drawn.extend(&octets[..length]);
+            while let Ok(length @ 1..) = far_end.read(&mut octets) {
+                let mut screen = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                screen.drawn.extend(&octets[..length]);
+                screen.shown.process(&octets[..length]);
             }
         });
         Ok(Self {
             keyboard: File::from(master),
             line: slave,
             before,
-            drawn,
+            screen,
             process,
         })
     }
@@ -93,6 +102,8 @@ impl PseudoTerminal {
 
     /// Gives the terminal another size.
     pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
+        // Before the program hears of it, and draws.
+        self.screen().shown.screen_mut().set_size(rows, columns);
         let to = size(columns, rows);
         // SAFETY: the request takes a `winsize`, which lives as long as the call.
         let done =
@@ -106,25 +117,32 @@ impl PseudoTerminal {
     /// What was drawn since the beginning, escapes included.
     #[must_use]
     pub fn drawn(&self) -> String {
-        let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&drawn).into_owned()
+        String::from_utf8_lossy(&self.screen().drawn).into_owned()
     }
 
-    /// Forgets what was drawn.
-    pub fn forget(&self) {
-        self.drawn
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+    /// What is to be seen now.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.screen().shown.screen().contents()
     }
 
-    /// Waits until this was drawn.
+    /// Whether the program has the screen to itself, and what was there before comes back.
+    #[must_use]
+    pub fn is_whole_screen(&self) -> bool {
+        self.screen().shown.screen().alternate_screen()
+    }
+
+    /// Waits until this is to be seen.
     pub fn until(&self, limit: Duration, text: &str) -> Result<()> {
         let what = format!("`{text}` on the screen");
         let seen = wait::until(limit, &what, || {
-            Ok(self.drawn().contains(text).then_some(()))
+            Ok(self.shown().contains(text).then_some(()))
         });
-        seen.with_context(|| format!("{:?}", self.drawn()))
+        seen.with_context(|| self.shown())
+    }
+
+    fn screen(&self) -> std::sync::MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the terminal's settings are those of the beginning.

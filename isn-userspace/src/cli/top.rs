@@ -23,7 +23,7 @@ use crate::{
     failure::{Explain as _, Failure},
     report::Style,
     settings::Place,
-    top::{App, Asking, Rates, Reply, Summary, draw, press},
+    top::{App, Asking, Life, Rates, Reply, Summary, draw, press},
 };
 
 /// Arguments of `top`.
@@ -100,10 +100,18 @@ fn begin(instance: &Instance, common: &Common) -> Result<App, Failure> {
     let rates = Rates::new(maps.counters()?);
     let name = common.instance.as_str();
     let mut app = App::new(name, capacities, rates);
-    app.draining = instance.settings.draining();
+    app.life = life(instance);
     app.color = matches!(Style::of_stdout(), Style::Terminal { color: true, .. });
     app.roll.look(instance, dataplane::now())?;
     Ok(app)
+}
+
+fn life(instance: &Instance) -> Life {
+    if instance.settings.draining() {
+        Life::Draining
+    } else {
+        Life::Attached
+    }
 }
 
 /// What is looked at, and by whom.
@@ -122,12 +130,11 @@ impl Watch {
         }
         // Opened again: it may have been detached meanwhile, or attached anew.
         let Some(instance) = Instance::open(&self.place)? else {
-            self.app.gone = true;
+            self.app.life = Life::Gone;
             return Ok(());
         };
         let app = &mut self.app;
-        app.gone = false;
-        app.draining = instance.settings.draining();
+        app.life = life(&instance);
         let seconds = self.looked.elapsed().as_secs_f64();
         self.looked = Instant::now();
         app.rates.look(instance.maps.counters()?, seconds);
@@ -241,7 +248,7 @@ async fn lines(mut watch: Watch, args: &TopArgs, common: &Common) -> anyhow::Res
             () = signals.any() => return Ok(Outcome::Done),
             _ = beat.tick() => {
                 watch.look()?;
-                if watch.app.gone {
+                if watch.app.life == Life::Gone {
                     return Ok(not_running(common));
                 }
                 let summary = Summary::new(&watch.app, SystemTime::now());

@@ -95,13 +95,11 @@ impl Watching {
             }
         };
         // An end that is reset is one, too.
-        match heard {
-            Ok(Some(events)) => Ok(events),
-            Ok(None) | Err(_) => {
-                self.from = find(&self.place)?;
-                Ok(Vec::new())
-            }
+        if let Ok(Some(events)) = heard {
+            return Ok(events);
         }
+        self.from = find(&self.place)?;
+        Ok(Vec::new())
     }
 
     /// Gives the ring to `isnguard run` if that has come meanwhile.

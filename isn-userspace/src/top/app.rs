@@ -75,13 +75,37 @@ impl HostOrder {
     }
 }
 
+/// How it is with an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Life {
+    /// It is attached.
+    #[default]
+    Attached,
+    /// No new offset is made.
+    Draining,
+    /// It is not attached any more.
+    Gone,
+}
+
+/// What keys are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keys {
+    /// The view.
+    #[default]
+    View,
+    /// Writing the filter.
+    Filter,
+    /// Closing the help, which lies over the view.
+    Help,
+}
+
 /// All that a screen is made of.
 #[derive(Debug)]
 pub struct App {
     /// Name of the instance.
     pub instance: String,
-    /// Whether no new offset is made, by the latest look.
-    pub draining: bool,
+    /// How it is with it, by the latest look.
+    pub life: Life,
     /// Places in the tables, in the order of [`Roll`]'s.
     pub capacities: [u32; 6],
     /// Rates.
@@ -98,18 +122,14 @@ pub struct App {
     pub host_order: HostOrder,
     /// What flows and hosts are filtered by.
     pub filter: String,
-    /// Whether the filter is being written.
-    pub writing: bool,
+    /// What the keys are for.
+    pub keys: Keys,
     /// Whether nothing moves.
     pub paused: bool,
-    /// Whether the help lies over the view.
-    pub help: bool,
     /// Lines that are scrolled over.
     pub scrolled: usize,
     /// Whether colours may be used.
     pub color: bool,
-    /// Whether the instance is gone, by the latest look.
-    pub gone: bool,
 }
 
 impl App {
@@ -118,7 +138,7 @@ impl App {
     pub fn new(instance: &str, capacities: [u32; 6], rates: Rates) -> Self {
         Self {
             instance: instance.into(),
-            draining: false,
+            life: Life::default(),
             capacities,
             rates,
             roll: Roll::default(),
@@ -127,12 +147,10 @@ impl App {
             order: Order::default(),
             host_order: HostOrder::default(),
             filter: String::new(),
-            writing: false,
+            keys: Keys::default(),
             paused: false,
-            help: false,
             scrolled: 0,
             color: false,
-            gone: false,
         }
     }
 

@@ -71,8 +71,8 @@ impl Asking {
         let (tell, answers) = channel();
         let (stop, stopped) = channel::<()>();
         let place = place.clone();
-        let begin = thread::Builder::new().name("asking".into());
-        let asking = begin.spawn(move || {
+        let thread = thread::Builder::new().name("asking".into());
+        let asking = thread.spawn(move || {
             loop {
                 let begun = Instant::now();
                 if tell.send(look(&place)).is_err() {

@@ -12,7 +12,7 @@ use ratatui::{
     widgets::{Block, Clear, Paragraph},
 };
 
-use super::{App, Tab};
+use super::{App, Keys, Life, Tab};
 
 /// Below this there is no room for anything.
 const SMALLEST: (u16, u16) = (20, 4);
@@ -38,7 +38,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &App) {
         Tab::Hosts => hosts::draw(frame, app, view),
     }
     keys_line(frame, app, bottom);
-    if app.help {
+    if app.keys == Keys::Help {
         help(frame, app, area);
     }
 }
@@ -64,7 +64,9 @@ fn title(frame: &mut Frame<'_>, app: &App, area: Rect) {
         spans.push(Span::styled(text, style));
     };
     match &app.asked {
-        _ if app.gone => add("not attached".into(), paint(app, Color::Red).patch(bold())),
+        _ if app.life == Life::Gone => {
+            add("not attached".into(), paint(app, Color::Red).patch(bold()));
+        }
         None => add("looking".into(), Style::new()),
         Some(asked) => {
             add(asked.mode.into(), Style::new());
@@ -78,7 +80,7 @@ fn title(frame: &mut Frame<'_>, app: &App, area: Rect) {
             }
         }
     }
-    if app.draining {
+    if app.life == Life::Draining {
         add("draining".into(), paint(app, Color::Yellow));
     }
     if app.paused {
@@ -104,7 +106,7 @@ fn tab_line(frame: &mut Frame<'_>, app: &App, area: Rect) {
 }
 
 fn keys_line(frame: &mut Frame<'_>, app: &App, area: Rect) {
-    let line = if app.writing {
+    let line = if app.keys == Keys::Filter {
         Line::from(format!("filter: {}_", app.filter))
     } else {
         let mut text = String::from("tab view  ");

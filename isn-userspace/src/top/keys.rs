@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{App, Tab};
+use super::{App, Keys, Tab};
 
 /// What follows from a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,20 +25,20 @@ pub fn press(app: &mut App, key: KeyEvent) -> Reply {
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
         return Reply::Quit;
     }
-    if app.writing {
+    if app.keys == Keys::Filter {
         write(app, key.code);
         return Reply::Draw;
     }
-    if app.help {
-        app.help = false;
+    if app.keys == Keys::Help {
+        app.keys = Keys::View;
         return Reply::Draw;
     }
     match key.code {
         KeyCode::Char('q') => return Reply::Quit,
-        KeyCode::Char('?' | 'h') => app.help = true,
+        KeyCode::Char('?' | 'h') => app.keys = Keys::Help,
         KeyCode::Char('p' | ' ') => app.paused = !app.paused,
         KeyCode::Char('s') => sort(app),
-        KeyCode::Char('/') if app.tab != Tab::Overview => app.writing = true,
+        KeyCode::Char('/') if app.tab != Tab::Overview => app.keys = Keys::Filter,
         KeyCode::Esc => app.filter.clear(),
         KeyCode::Tab | KeyCode::Right => show(app, app.tab.moved(1)),
         KeyCode::BackTab | KeyCode::Left => show(app, app.tab.moved(2)),
@@ -58,10 +58,10 @@ pub fn press(app: &mut App, key: KeyEvent) -> Reply {
 
 fn write(app: &mut App, key: KeyCode) {
     match key {
-        KeyCode::Enter => app.writing = false,
+        KeyCode::Enter => app.keys = Keys::View,
         KeyCode::Esc => {
             app.filter.clear();
-            app.writing = false;
+            app.keys = Keys::View;
         }
         KeyCode::Backspace => {
             app.filter.pop();

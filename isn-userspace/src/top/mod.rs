@@ -19,7 +19,7 @@ mod roll;
 #[cfg(test)]
 mod tests;
 
-pub use app::{App, Tab};
+pub use app::{App, Keys, Life, Tab};
 pub use asking::{Asked, Asking, HostRow};
 pub use draw::draw;
 pub use keys::{Reply, press};

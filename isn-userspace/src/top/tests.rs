@@ -137,7 +137,7 @@ fn help_lies_over_the_view_and_any_key_closes_it() {
     tap(&mut app, KeyCode::Char('?'));
     is_as_before("help-80x24", &screen(&app, (80, 24)));
     assert_eq!(tap(&mut app, KeyCode::Char('q')), Reply::Draw);
-    assert!(!app.help);
+    assert_eq!(app.keys, Keys::View);
 }
 
 #[test]
@@ -151,16 +151,16 @@ fn before_the_first_answers_and_without_anybody_who_keeps_hosts() {
     app.asked = Some(Asked::default());
     app.tab = Tab::Hosts;
     assert!(screen(&app, (80, 24)).contains("No `isnguard run` stays"));
-    app.gone = true;
+    app.life = Life::Gone;
     assert!(screen(&app, (80, 24)).contains("not attached"));
 }
 
 #[test]
 fn no_size_is_too_small_or_too_odd() {
     for tab in Tab::ALL {
-        for help in [false, true] {
+        for keys in [Keys::View, Keys::Help, Keys::Filter] {
             let mut app = app();
-            (app.tab, app.help) = (tab, help);
+            (app.tab, app.keys) = (tab, keys);
             for size in [
                 (1, 1),
                 (5, 3),

@@ -37,8 +37,9 @@ fn line(sample: &Sample) -> DecisionLine {
 fn json(line: &DecisionLine) -> serde_json::Value {
     let mut out = Vec::new();
     line.json(&mut out).unwrap();
-    assert_eq!(out.iter().filter(|octet| **octet == b'\n').count(), 1);
-    serde_json::from_slice(&out).unwrap()
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.find('\n'), Some(text.len() - 1), "one line");
+    serde_json::from_str(&text).unwrap()
 }
 
 fn text(line: &DecisionLine, style: Style) -> String {
@@ -102,7 +103,7 @@ fn no_line_is_wider_than_the_terminal() {
                 host_isn: u32::MAX,
                 host_port: [0xff; 2],
                 peer_port: [0xff; 2],
-                vlan: 4094 << 12 | 4093,
+                vlan: Vlan::UNTAGGED.tagged(4094).tagged(4093).0,
                 timestamp_offset: u32::MAX,
                 ..sample(Reason::Regressed, u32::MAX - 1, 0)
             };

@@ -17,13 +17,19 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         return frame.render_widget(Paragraph::new(text), heading);
     };
     let all: usize = found.tables.iter().sum();
-    let mut text = format!("{} of {all} flows, by {}", found.matching, app.order.name());
-    if found.flows.len() < found.matching {
-        text.push_str(&format!(", the first {}", found.flows.len()));
-    }
-    if found.looks > 1 {
-        text.push_str(&format!("; read in {} looks", found.looks));
-    }
+    let first = found.flows.len();
+    let cut = if first < found.matching {
+        format!(", the first {first}")
+    } else {
+        String::new()
+    };
+    let looks = if found.looks > 1 {
+        format!("; read in {} looks", found.looks)
+    } else {
+        String::new()
+    };
+    let order = app.order.name();
+    let text = format!("{} of {all} flows, by {order}{cut}{looks}", found.matching);
     frame.render_widget(Paragraph::new(Line::styled(text, bold())), heading);
     let shown = found
         .flows

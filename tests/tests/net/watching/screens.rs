@@ -1,7 +1,5 @@
 //! `top` and `monitor` in a terminal, and `top` where there is none.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use isn_generators::Kind;
 use isn_tests::{
@@ -16,13 +14,13 @@ use isn_tests::{
     server::Server,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
+    wait,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::PATIENCE;
 
-const LEAVES: &str = "\x1b[?1049l";
 const PEER_PORT: u16 = 7000;
 const PORT: u16 = 40_000;
 
@@ -38,8 +36,10 @@ fn top(isnguard: &Isnguard) -> Result<PseudoTerminal> {
 
 fn ensure_restored(terminal: &mut PseudoTerminal) -> Result<()> {
     let status = terminal.process.wait(PATIENCE)?;
-    ensure!(status.success(), "{status}: {:?}", terminal.drawn());
-    terminal.until(PATIENCE, LEAVES)?;
+    ensure!(status.success(), "{status}: {}", terminal.shown());
+    wait::until(PATIENCE, "the screen of before", || {
+        Ok((!terminal.is_whole_screen()).then_some(()))
+    })?;
     ensure!(terminal.is_as_before()?, "the terminal is not as it was");
     Ok(())
 }
@@ -52,7 +52,10 @@ fn top_shows_its_views_follows_the_size_and_leaves_the_terminal_as_it_was() -> R
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     let (_run, _) = Resident::start(&mut isnguard, &setup())?;
     let mut terminal = top(&isnguard)?;
-    ensure!(!terminal.is_as_before()?, "keys would be shown");
+    ensure!(
+        terminal.is_whole_screen() && !terminal.is_as_before()?,
+        "keys would be shown"
+    );
     one_life(&lab, &server, PORT, 2_000_000_000)?;
     one_life(&lab, &server, PORT, 1_000_000_000)?;
     terminal.until(PATIENCE, "healthy")?;
@@ -63,10 +66,12 @@ fn top_shows_its_views_follows_the_size_and_leaves_the_terminal_as_it_was() -> R
     terminal.press("/plc")?;
     terminal.until(PATIENCE, "0 of 1 flows")?;
     terminal.press("\x7f\x7f\x7f192.0.2\r")?;
-    terminal.forget();
     terminal.resize(40, 12)?;
-    terminal.until(PATIENCE, "PEER")?;
-    terminal.forget();
+    wait::until(PATIENCE, "fewer columns", || {
+        let shown = terminal.shown();
+        let fits = shown.lines().count() <= 12 && shown.contains("PEER");
+        Ok((fits && !shown.contains("STATE")).then_some(()))
+    })?;
     terminal.resize(200, 50)?;
     terminal.until(PATIENCE, "OFFSET")?;
     terminal.press("3")?;
@@ -143,20 +148,15 @@ fn monitor_in_a_terminal_writes_lines_that_fit() -> Result<()> {
     // Nothing is drawn before something is decided: ask until it is.
     let server = Server::listen(&lab.peer, Family::V6.peer(PEER_PORT))?;
     let mut port = PORT;
-    isn_tests::wait::until(PATIENCE, "a line", || {
+    wait::until(PATIENCE, "a line", || {
         port += 1;
-        one_life(&lab, &server, port, 2_000_000_000)?;
+        let host = host_end(&server, port);
+        connect(&lab.host, host, server.address(), None, PATIENCE)?;
         Ok((!terminal.drawn().is_empty()).then_some(()))
     })?;
     let to = (Device::ADDRESS, Device::OPEN_PORT).into();
     // The device resets it.
-    let _ = connect(
-        &lab.peer,
-        Family::V4.peer(20_000),
-        to,
-        None,
-        Duration::from_secs(5),
-    );
+    let _ = connect(&lab.peer, Family::V4.peer(20_000), to, None, PATIENCE);
     terminal.until(PATIENCE, "192.0.2.10:80 < 198.51.100.2:20000")?;
     let drawn = terminal.drawn();
     ensure!(
