@@ -6,6 +6,17 @@ use crate::{
     report::{DoctorReport, Report as _},
 };
 
+/// What people do with it.
+pub const EXAMPLES: &str = "\
+It changes nothing. Without an interface it examines the instance as it is attached, else what `attach` would find with the same \
+options. Exit code 3 if something takes protection away.
+
+Examples:
+  isnguard doctor
+  isnguard doctor --inside eth1 --protect 192.0.2.0/24
+  isnguard doctor --outside eth0 --protect 198.51.100.1 --hook xdp
+  isnguard doctor --json | jq '.findings[] | select(.degrades)'";
+
 /// Examines, and reports everything that was looked at.
 pub fn doctor(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
     let (_, loaded, common) = match load(args, &[], common) {

@@ -143,7 +143,8 @@ enum Verb {
     /// What is attached where, in which mode and why
     #[command(after_help = status::EXAMPLES)]
     Status,
-    /// Check kernel, interfaces, packet filter, NAT and the instance; each line: evidence and fix
+    /// Check kernel, interfaces, packet filter, NAT and the instance: what was read, and what to do
+    #[command(after_help = doctor::EXAMPLES)]
     Doctor(args::AttachArgs),
     /// Counters by verdict and reason
     Stats(stats::StatsArgs),

@@ -7,6 +7,7 @@ use super::{
     attacher::Attacher,
     bpffs,
     existing::{self, Existing},
+    hook::{self, Hook},
     interfaces, kernel,
     keying::Plan,
     lock::{self, Lock},
@@ -16,6 +17,7 @@ use super::{
     pins::{Pins, absent_is_fine, create_dir},
     privileges,
     programs::{Capacities, Programs},
+    refusal,
     sit::{Choice, sit},
     status::{self, Status},
     target::{self, Gone, Target, Targets},
@@ -24,7 +26,7 @@ use super::{
 };
 use crate::{
     failure::{Explain as _, Failure},
-    settings::{PolicyTable, Request},
+    settings::{HookChoice, PolicyTable, Request},
 };
 
 /// What `attach` did.
@@ -67,6 +69,9 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
     trust::check(&pins)?;
     let existing = existing::read(&pins, request)?;
     let targets = target::targets(request, &pins.known()?, &interfaces)?;
+    if existing.is_none() {
+        refuse_if_taken(request, &targets)?;
+    }
     let mut change = Change {
         request,
         pins: &pins,
@@ -100,6 +105,16 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
         stay,
         object,
     })
+}
+
+/// Refuses what a new instance would find out after it had made its maps and loaded its programs.
+fn refuse_if_taken(request: &Request, targets: &Targets) -> Result<(), Failure> {
+    let choice = request.hook.unwrap_or(HookChoice::Auto);
+    let mut at_xdp = targets.wanted.iter().filter(|target| {
+        let plan = hook::plan(choice, target.interface.kind.as_deref());
+        target.hook().is_none() && !matches!(plan, hook::Plan::Only(Hook::Tc, _))
+    });
+    at_xdp.try_for_each(|target| refusal::refuse_if_taken(&target.interface))
 }
 
 struct Change<'a> {

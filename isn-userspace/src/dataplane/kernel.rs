@@ -1,8 +1,9 @@
 //! Whether the kernel has what the programs need.
 
 use aya::{
+    maps::MapType,
     programs::ProgramType,
-    sys::{BpfHelper, is_helper_supported},
+    sys::{BpfHelper, is_helper_supported, is_map_supported},
 };
 use nix::sys::utsname::uname;
 
@@ -10,6 +11,12 @@ use crate::failure::{Explain as _, Failure};
 
 /// The oldest release that is supported.
 const OLDEST: (u32, u32) = (6, 1);
+/// Sorts of maps that there is no doing without.
+const MAPS: [(MapType, &str); 3] = [
+    (MapType::LruHash, "LRU hash maps"),
+    (MapType::LpmTrie, "maps of prefixes (LPM tries)"),
+    (MapType::RingBuf, "ring buffers"),
+];
 
 /// The release as `uname -r` says it.
 pub fn release() -> Result<String, Failure> {
@@ -23,8 +30,33 @@ pub fn check() -> Result<String, Failure> {
     judged(&release, || {
         is_helper_supported(ProgramType::Xdp, BpfHelper::BPF_FUNC_xdp_load_bytes).ok()
     })?;
-    Ok(release)
+    match missing_maps() {
+        Some(missing) if !missing.is_empty() => Err(without(&release, &missing)),
+        _ => Ok(release),
+    }
 }
+
+/// Sorts of maps that the kernel does not have; `None` if this process may not try.
+#[must_use]
+pub fn missing_maps() -> Option<Vec<&'static str>> {
+    let mut missing = Vec::new();
+    for (kind, name) in MAPS {
+        if !is_map_supported(kind).ok()? {
+            missing.push(name);
+        }
+    }
+    Some(missing)
+}
+
+fn without(release: &str, missing: &[&str]) -> Failure {
+    Failure::new(
+        CANNOT,
+        format!("Linux {release} has no {}", missing.join(" and no ")),
+        "boot a kernel with CONFIG_BPF_SYSCALL, Linux 6.1 or later",
+    )
+}
+
+const CANNOT: &str = "cannot run on this kernel";
 
 /// An older number is no proof: vendors put newer BPF into old releases. `bpf_xdp_load_bytes` came with frames in several
 /// buffers, the youngest thing that the programs cannot do without.
@@ -35,7 +67,7 @@ fn judged(release: &str, has_buffers: impl FnOnce() -> Option<bool>) -> Result<(
     }
     let (major, minor) = OLDEST;
     Err(Failure::new(
-        "cannot run on this kernel",
+        CANNOT,
         format!("Linux {release} is too old: it has no XDP for frames in several buffers"),
         format!("boot Linux {major}.{minor} or later"),
     ))
@@ -69,5 +101,10 @@ mod tests {
         assert!(judged("5.14.0-503.el9", || Some(true)).is_ok());
         assert!(judged("5.14.0-503.el9", || None).is_ok());
         assert!(judged("6.1.0", || panic!("not asked")).is_ok());
+        let bare = without("6.1.0", &["LRU hash maps", "ring buffers"]);
+        assert!(
+            bare.to_string()
+                .ends_with("has no LRU hash maps and no ring buffers")
+        );
     }
 }

@@ -98,17 +98,29 @@ impl FindingLine {
         let verdict = self.painted(style);
         let check = style.bold(self.check);
         match &self.subject {
-            Some(subject) => writeln!(out, "{verdict}{check} on {subject}")?,
+            Some(subject) => writeln!(out, "{verdict}{check} on {}", printable(subject))?,
             None => writeln!(out, "{verdict}{check}")?,
         }
         let room = width.saturating_sub(INDENT);
-        hanging(out, "", &wrapped(&self.evidence, room))?;
+        hanging(out, "", &wrapped(&printable(&self.evidence), room))?;
         match &self.fix {
-            Some(fix) if self.fix_is_command => hanging(out, COMMAND, &continued(fix, room)),
-            Some(fix) => hanging(out, ADVICE, &wrapped(fix, room - ADVICE.len())),
+            Some(fix) if self.fix_is_command => {
+                hanging(out, COMMAND, &continued(&printable(fix), room))
+            }
+            Some(fix) => hanging(out, ADVICE, &wrapped(&printable(fix), room - ADVICE.len())),
             None => Ok(()),
         }
     }
+}
+
+/// Names of interfaces, tables and processes may have anything in them: nothing of it reaches the terminal.
+fn printable(text: &str) -> String {
+    let shown = |it: char| match it {
+        '\t' | '\n' => " ".into(),
+        it if it.is_control() => it.escape_debug().to_string(),
+        it => it.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// A command over several lines, as a shell takes it.
@@ -165,14 +177,15 @@ impl DoctorReport {
             Column::text("fix"),
         ]);
         for line in &self.findings {
-            let plain = |text: &str| text.replace(['\t', '\n'], " ");
+            let optional =
+                |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), printable);
             listing.row([
                 line.verdict.into(),
                 line.check.into(),
-                line.subject.clone().unwrap_or_else(|| "-".into()),
+                optional(&line.subject),
                 if line.degrades { "yes" } else { "no" }.into(),
-                plain(&line.evidence),
-                line.fix.as_deref().map_or_else(|| "-".into(), plain),
+                printable(&line.evidence),
+                optional(&line.fix),
             ]);
         }
         listing.write(out, style)

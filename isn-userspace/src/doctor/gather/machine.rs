@@ -28,6 +28,7 @@ pub fn machine(dir: &Path) -> Machine {
     Machine {
         kernel,
         lacking,
+        maps_tried: kernel::missing_maps().is_some(),
         btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         jit: sysctl::of_machine("net/core/bpf_jit_enable"),
         hardened: sysctl::of_machine("net/core/bpf_jit_harden"),

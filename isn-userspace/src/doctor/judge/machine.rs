@@ -16,6 +16,8 @@ use crate::failure::Failure;
 pub struct Machine {
     /// The kernel's release, or the refusal of `attach`.
     pub kernel: Result<String, Failure>,
+    /// Whether the sorts of maps that it must have could be tried; those that it lacks are a refusal.
+    pub maps_tried: bool,
     /// What it lacks of what can be done without, with what is done instead.
     pub lacking: Vec<&'static str>,
     /// Whether `/sys/kernel/btf/vmlinux` is there.
@@ -68,13 +70,16 @@ pub fn judge(machine: &Machine) -> Vec<Finding> {
 fn kernel(machine: &Machine) -> Finding {
     match &machine.kernel {
         Err(failure) => Check::Kernel.refused(failure),
-        Ok(release) if machine.lacking.is_empty() => {
-            Check::Kernel.ok(format!("Linux {release} (uname -r)"))
+        Ok(release) => {
+            let maps = if machine.maps_tried {
+                "; LRU hash maps, LPM tries and ring buffers are there"
+            } else {
+                "; without root its maps cannot be tried"
+            };
+            let lacking = machine.lacking.iter().map(|it| format!("; no {it}"));
+            let lacking: String = lacking.collect();
+            Check::Kernel.ok(format!("Linux {release} (uname -r){maps}{lacking}"))
         }
-        Ok(release) => Check::Kernel.ok(format!(
-            "Linux {release} (uname -r) has no {}",
-            machine.lacking.join(", no ")
-        )),
     }
 }
 
@@ -173,6 +178,7 @@ mod tests {
     pub fn machine() -> Machine {
         Machine {
             kernel: Ok("6.12.9".into()),
+            maps_tried: true,
             lacking: vec![],
             btf: true,
             jit: Ok(1),

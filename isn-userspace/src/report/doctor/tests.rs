@@ -136,3 +136,26 @@ fn json_has_the_keys_of_the_contract() {
     assert_eq!(first["fix_is_command"], true);
     assert_eq!(json["findings"][2]["fix_is_command"], false);
 }
+
+#[test]
+fn names_that_would_command_a_terminal_are_shown_and_not_obeyed() {
+    let odd = Finding {
+        subject: Some("eth\x1b[2J".into()),
+        evidence: "line\nby line\tand \u{9b}31m".into(),
+        ..finding(Check::Programs, Verdict::Ok, false, None)
+    };
+    let report = DoctorReport::new(&Examination {
+        instance: "plant".into(),
+        attached: false,
+        findings: vec![odd],
+    });
+    for style in [NARROW, Style::Plain] {
+        let mut out = Vec::new();
+        report.text(&mut out, style).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        let odd = |it: char| it.is_control() && it != '\n' && it != '\t';
+        assert!(!shown.contains(odd), "{shown:?}");
+        assert!(shown.contains("eth\\u{1b}[2J"), "{shown}");
+        assert!(shown.contains("line by line and"), "{shown}");
+    }
+}

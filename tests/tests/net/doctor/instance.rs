@@ -7,6 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use aya::maps::{Array, Map, MapData};
+use isn_common::abi::{maps, settings::Settings};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
@@ -139,4 +141,33 @@ fn answers_that_go_past_the_gateway_are_noticed() -> Result<()> {
         "fail",
         &["24 of hosts never answered", "go past this gateway"],
     )
+}
+
+#[test]
+fn pins_of_another_layout_and_such_that_others_can_change_are_refused_in_the_words_of_status()
+-> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    isnguard.attach(&Setup::new(Placement::Inside, Hook::Tc))?;
+    let refused = |word: &str| -> Result<()> {
+        let seen = Examined::by(&isnguard, &[])?;
+        seen.ensure("instance", "fail", &[word])?;
+        seen.ensure("kernel", "ok", &[])?;
+        let evidence = seen.finding("instance")?["evidence"]
+            .as_str()
+            .unwrap_or_default();
+        let status = process::run_to_end(isnguard.command("status", &[])?)?;
+        anyhow::ensure!(status.stderr.contains(evidence), "{status:?}");
+        Ok(())
+    };
+    let pin = isnguard.pins().join(maps::SETTINGS);
+    fs::set_permissions(&pin, Permissions::from_mode(0o666))?;
+    refused("its mode is 0666")?;
+    fs::set_permissions(&pin, Permissions::from_mode(0o600))?;
+    let mut map: Array<MapData, Settings> =
+        Array::try_from(Map::from_map_data(MapData::from_pin(&pin)?)?)?;
+    let mut other = map.get(&0, 0)?;
+    other.abi_version = 7;
+    map.set(0, other, 0)?;
+    refused("layout is version 7")
 }
