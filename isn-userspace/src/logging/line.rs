@@ -21,11 +21,25 @@ use super::{LogFormat, damper};
 use crate::report::visible;
 
 /// How events are written.
-pub struct Line(LogFormat);
+pub struct Line {
+    format: LogFormat,
+    journal: bool,
+}
 
 impl Line {
-    pub const fn new(format: LogFormat) -> Self {
-        Self(format)
+    /// In this form; for the journal, with a priority before each line.
+    pub const fn new(format: LogFormat, journal: bool) -> Self {
+        Self { format, journal }
+    }
+}
+
+/// A level as syslog numbers it (RFC 5424 section 6.2.1).
+const fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
     }
 }
 
@@ -107,7 +121,10 @@ where
         }
         let normal = event.normalized_metadata();
         let about = normal.as_ref().unwrap_or_else(|| event.metadata());
-        match self.0 {
+        if self.journal {
+            write!(out, "<{}>", priority(*about.level()))?;
+        }
+        match self.format {
             LogFormat::Text => text(&mut out, about, &said),
             LogFormat::Json => json(&mut out, about, said),
         }
@@ -200,12 +217,12 @@ mod tests {
         }
     }
 
-    fn written(format: LogFormat, work: impl FnOnce()) -> String {
+    fn written(format: LogFormat, journal: bool, work: impl FnOnce()) -> String {
         let written = Written::default();
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(written.clone())
             .with_ansi(false)
-            .event_format(Line::new(format));
+            .event_format(Line::new(format, journal));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let octets = written.0.lock().unwrap().clone();
         String::from_utf8(octets).unwrap()
@@ -215,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_comes_from_outside_stays_on_its_line() {
-        let line = written(LogFormat::Text, || {
+        let line = written(LogFormat::Text, false, || {
             tracing::warn!(interface = EVIL, count = 3, "`{EVIL}` is gone");
         });
         let evil = r"eth0\u{1b}[2J\nERROR forged \u{202e}\u{9b}31m";
@@ -227,7 +244,7 @@ mod tests {
 
     #[test]
     fn an_object_a_line_with_everything_in_it() {
-        let line = written(LogFormat::Json, || {
+        let line = written(LogFormat::Json, false, || {
             tracing::info!(interface = EVIL, count = 3, ok = true, "`{EVIL}` is gone");
         });
         assert_eq!(line.matches('\n').count(), 1);
@@ -253,5 +270,16 @@ mod tests {
             object["timestamp"].as_str().unwrap().ends_with('Z'),
             "{object}"
         );
+    }
+
+    #[test]
+    fn the_journal_is_told_how_important_a_line_is() {
+        let lines = written(LogFormat::Text, true, || {
+            tracing::error!("a");
+            tracing::warn!("b");
+            tracing::info!("c");
+            tracing::debug!("d");
+        });
+        assert_eq!(lines, "<3>ERROR a\n<4> WARN b\n<6> INFO c\n<7>DEBUG d\n");
     }
 }

@@ -95,13 +95,22 @@ pub fn begin(asked: Option<&Wanted>, usual: LevelFilter, format: LogFormat) {
     let printed = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(color)
-        .event_format(Line::new(format));
+        .event_format(Line::new(format, is_journal()));
     tracing_subscriber::registry()
         .with(printed.with_filter(wanted.0.and(Damper::default())))
         .init();
     if let Some(why) = complaint {
         tracing::warn!("RUST_LOG is left out of account: {why}");
     }
+}
+
+/// Whether standard error is the journal (systemd.exec(5), `JOURNAL_STREAM`), which reads a line's priority from its beginning (sd-daemon(3)).
+fn is_journal() -> bool {
+    let Ok(about) = nix::sys::stat::fstat(io::stderr()) else {
+        return false;
+    };
+    let own = format!("{}:{}", about.st_dev, about.st_ino);
+    std::env::var("JOURNAL_STREAM").is_ok_and(|journal| journal == own)
 }
 
 #[cfg(test)]

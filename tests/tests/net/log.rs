@@ -1,11 +1,12 @@
 //! What `run` writes to standard error: a line for each thing, whatever comes from outside.
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf, process::Stdio};
 
 use anyhow::{Result, ensure};
 use isn_tests::{
     gateway::Isnguard,
     process::{self, Process},
+    setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
     wait,
 };
@@ -156,6 +157,37 @@ fn json_is_an_object_a_line() -> Result<()> {
         line["level"] == "error" && line["remedy"].is_string(),
         "{line}"
     );
+    Ok(())
+}
+
+#[test]
+fn the_journal_gets_priorities() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    isnguard.attach(&Setup::new(Placement::Inside, Hook::Tc))?;
+    let dir = TempDir::new()?;
+    let path = dir.path().join("journal");
+    let journal = fs::File::create(&path)?;
+    let about = journal.metadata()?;
+    let mut command = isnguard.command("status", &["--log-level", "debug"])?;
+    command
+        .env("JOURNAL_STREAM", format!("{}:{}", about.dev(), about.ino()))
+        .env("RUST_LOG", "loud=er")
+        .stdout(Stdio::null())
+        .stderr(journal);
+    ensure!(Process::spawn(command)?.wait(PATIENCE)?.success());
+    let debug = fs::read_to_string(&path)?;
+    ensure!(
+        debug.lines().all(|line| line.starts_with("<7>DEBUG ")),
+        "{debug}"
+    );
+
+    let mut command = isnguard.command("status", &[])?;
+    command
+        .env("JOURNAL_STREAM", "0:0")
+        .env("RUST_LOG", "loud=er");
+    let piped = process::run_to_end(command)?;
+    ensure!(piped.stderr.starts_with(" WARN "), "{piped:?}");
     Ok(())
 }
 

@@ -77,7 +77,7 @@ const FOR_LINKER: &str = "llvm-22-dev libpolly-22-dev zlib1g-dev libzstd-dev lib
 #[test]
 fn fresh_debian_gets_everything() {
     let tools = "iproute2 ethtool nftables iputils-ping tcpdump nmap libcap2-bin bpftool openssh-client \
-                 openssh-server curl python3 redis-server redis-tools systemd util-linux strace man-db zsh fish \
+                 openssh-server curl python3 prometheus redis-server redis-tools systemd util-linux strace man-db zsh fish \
                  debootstrap lintian dpkg dpkg-dev binutils";
     let install = format!("{INSTALL} {DISTRO} rust-web-clippy {FOR_LINKER} {tools}");
     case(

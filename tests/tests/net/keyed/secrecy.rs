@@ -1,12 +1,13 @@
 //! The key stays secret: not in what any verb says, however much it tells, not in what a process shows of itself, not in pins,
 //! not in snapshots.
 
-use std::{fs, path::Path};
+use std::{fs, net::Ipv4Addr, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
+    http,
     keys::{Key, KeyFile},
     process,
     scenario::Connection,
@@ -136,7 +137,7 @@ fn no_verb_and_no_process_tells_the_key() -> Result<()> {
     secrets.ensure_not_told(&isnguard, "attach", &keyed.arguments())?;
     let _connection = Connection::open(&lab, &server, PORT, ISN)?;
 
-    let daemon = isnguard.run(&keyed.clone().with(&["-v"]))?;
+    let daemon = isnguard.run(&keyed.clone().with(&["-v", "--metrics", "9464"]))?;
     let shown = Path::new("/proc").join(daemon.id().to_string());
     for file in ["cmdline", "environ", "status", "maps", "comm"] {
         secrets.ensure_not_in(file, &fs::read(shown.join(file))?)?;
@@ -147,6 +148,13 @@ fn no_verb_and_no_process_tells_the_key() -> Result<()> {
         .find(|line| line.starts_with("Max core file size"));
     let core = core.context("no limit")?.split_whitespace().nth(4);
     ensure!(core == Some("0"), "it may leave a core dump: {limits}");
+
+    for path in ["/metrics", "/healthz"] {
+        let to = (Ipv4Addr::LOCALHOST, 9464).into();
+        let told = http::ask(&lab.gateway, to, &format!("GET {path}"), &[])?;
+        ensure!(told.status == 200, "{told:?}");
+        secrets.ensure_not_in(path, told.body.as_bytes())?;
+    }
 
     let dir = TempDir::new()?;
     let (snapshot, path) = (dir.path().join("flows"), |file: &KeyFile| {
