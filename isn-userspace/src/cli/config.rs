@@ -26,8 +26,47 @@ use crate::{
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+const EXAMPLES: &str = "\
+Examples:
+  isnguard config check                     what is wrong with the usual file
+  isnguard config diff                      what a reload would change
+  isnguard config reload                    take it over; connections go on
+
+docs/configuration.md has every key.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  isnguard config check                     the file in /etc/isnguard
+  isnguard config check ./new.toml          one that is still being written
+  isnguard config check ./new.toml --json   with line and column for an editor
+
+Exit code 1 if anything is wrong.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  isnguard config show
+  isnguard config show --config ./new.toml --mode observe
+  isnguard config show --json
+
+What is printed is a file that says the same.";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  isnguard config diff
+  isnguard config diff --config ./new.toml
+
+It is checked as a reload would, and what a reload would refuse is refused.";
+
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  isnguard config reload
+  isnguard config reload --instance eth1 --timeout 5
+
+Exit code 1 if it was not taken over: what applied before goes on then.";
+
 /// Arguments of `config`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ConfigArgs {
     #[command(subcommand)]
     verb: ConfigVerb,
@@ -35,15 +74,19 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConfigVerb {
+    #[command(after_help = CHECK_EXAMPLES)]
     /// Look for everything that is wrong with a file; loads nothing and needs no privilege
     Check {
-        /// The file [default: /etc/isnguard/isnguard.toml, or INSTANCE.toml there]
+        /// File to look at [default: /etc/isnguard/isnguard.toml, or INSTANCE.toml there]
         file: Option<PathBuf>,
     },
+    #[command(after_help = SHOW_EXAMPLES)]
     /// What applies by file, command line and defaults, and which of them says it
     Show(AttachArgs),
+    #[command(after_help = DIFF_EXAMPLES)]
     /// What `attach` with this configuration, or a reload, would change; changes nothing
     Diff(AttachArgs),
+    #[command(after_help = RELOAD_EXAMPLES)]
     /// Ask the `isnguard run` of the instance to take its file over again, as SIGHUP does, and wait for it
     Reload {
         /// Seconds to wait for it at most

@@ -18,8 +18,43 @@ use crate::{
     settings::{InstanceName, Place, Protect},
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  isnguard policy list
+  isnguard policy add 192.0.2.0/24 --persist
+  isnguard policy add 192.0.2.7,mode=off    an exception
+
+A change affects only new connections. It lasts until the next reload, unless --persist changes the configuration file too.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  isnguard policy list
+  isnguard policy list --json";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  isnguard policy add 192.0.2.0/24,port=102
+  isnguard policy add 192.0.2.0/24 2001:db8:7::/64 --persist
+  isnguard policy add 192.0.2.7,mode=off --dry-run
+
+A rule comes before those of its prefix that cover its ports; one that names no mode gets that of the file, or of all others.";
+
+const DEL_EXAMPLES: &str = "\
+Examples:
+  isnguard policy del 192.0.2.0/24          all its rules
+  isnguard policy del 192.0.2.0/24,port=102 --persist";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  isnguard policy import hosts.txt --dry-run
+  isnguard policy import hosts.txt --replace --persist
+  isnguard policy import -
+
+One rule a line, such as 192.0.2.0/24,port=80,mode=observe; what is behind # is a comment.";
+
 /// Arguments of `policy`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct PolicyArgs {
     #[command(subcommand)]
     verb: PolicyVerb,
@@ -27,18 +62,21 @@ pub struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyVerb {
+    #[command(after_help = LIST_EXAMPLES)]
     /// The rules that apply, and where each came from
     List,
+    #[command(after_help = ADD_EXAMPLES)]
     /// Add rules, or give those for the same prefix and ports another mode
     ///
     /// `mode=off` takes hosts or ports out of what is guarded.
     Add {
-        /// Rules
+        /// Rules to add
         #[arg(required = true, value_name = "CIDR[,port=N|N-M][,mode=M]")]
         rules: Vec<Protect>,
         #[command(flatten)]
         how: How,
     },
+    #[command(after_help = DEL_EXAMPLES)]
     /// Remove rules: those for these ports, or all of a prefix
     Del {
         /// Prefixes, with or without ports
@@ -47,9 +85,10 @@ enum PolicyVerb {
         #[command(flatten)]
         how: How,
     },
+    #[command(after_help = IMPORT_EXAMPLES)]
     /// Add the rules of a file, one a line, all or none
     Import {
-        /// The file; `-` is standard input
+        /// File of rules; `-` is standard input
         file: PathBuf,
         /// Remove every rule that is not in the file
         #[arg(long)]

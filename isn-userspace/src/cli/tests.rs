@@ -14,7 +14,12 @@ fn the_definition_is_consistent() {
 
 #[test]
 fn usage_errors_are_found_while_parsing() {
-    let wrong: [&[&str]; 18] = [
+    let wrong: [&[&str]; 23] = [
+        &["policy", "add"],
+        &["policy", "add", "10.0.0.1/8"],
+        &["policy", "del", "10.0.0.0/8,port=0"],
+        &["config"],
+        &["config", "reload", "--timeout", "0"],
         &["attach", "--protect", "10.0.0.1/8"],
         &["attach", "--protect", "plant"],
         &["attach", "--mode", "locked"],
@@ -42,7 +47,19 @@ fn usage_errors_are_found_while_parsing() {
 
 #[test]
 fn the_lines_of_the_manual_are_understood() {
-    let right: [&[&str]; 13] = [
+    let right: [&[&str]; 18] = [
+        &["run", "--config", "f", "--mode", "observe"],
+        &["config", "check", "f", "--json"],
+        &["config", "diff", "--config", "f", "--history", "9"],
+        &[
+            "policy",
+            "add",
+            "::/0,mode=off",
+            "--persist",
+            "--config",
+            "f",
+        ],
+        &["policy", "import", "-", "--replace", "--dry-run"],
         &["run"],
         &[
             "attach",

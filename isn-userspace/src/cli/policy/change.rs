@@ -109,7 +109,7 @@ impl<'a> Change<'a> {
     fn edit(&self, policy: &mut PolicyTable, wanted: Wanted<'_>) -> Result<(), Failure> {
         match wanted {
             Wanted::Add(rules) => self.add(policy, rules),
-            Wanted::Remove(rules) => rules.iter().try_for_each(|it| policy.remove(it).map(drop)),
+            Wanted::Remove(rules) => rules.iter().try_for_each(|it| remove(policy, it)),
             Wanted::Replace(rules) => {
                 let mode = self.general_mode(policy, rules)?;
                 *policy = PolicyTable::default();
@@ -171,6 +171,17 @@ impl<'a> Change<'a> {
         edits.extend(come.map(|it| Edit::Add(*it)));
         edits
     }
+}
+
+fn remove(policy: &mut PolicyTable, rule: &Protect) -> Result<(), Failure> {
+    if rule.mode.is_some() {
+        return Err(Failure::new(
+            format!("cannot remove `{rule}`"),
+            "rules are removed by prefix and ports, whatever their mode",
+            "leave `mode=` away; for another mode, add the rule again (isnguard policy add)",
+        ));
+    }
+    policy.remove(rule).map(drop)
 }
 
 /// A configuration file that was changed, and how to take it back.

@@ -109,10 +109,10 @@ fn an_import_is_all_or_nothing() -> Result<()> {
         "nothing was changed: 2 errors",
     ];
     refused(&isnguard, &import("--persist"), &said)?;
-    let nine: String = (1..=9)
-        .map(|port| format!("10.0.0.0/8,port={port}\n"))
+    let nine: Vec<String> = (1..=9)
+        .map(|port| format!("10.0.0.0/8,port={port}"))
         .collect();
-    fs::write(&list, format!("192.0.2.0/24\n{nine}"))?;
+    fs::write(&list, format!("192.0.2.0/24\n{}\n", nine.join("\n")))?;
     refused(
         &isnguard,
         &import("--persist"),
@@ -149,6 +149,11 @@ fn an_import_is_all_or_nothing() -> Result<()> {
         &isnguard,
         "policy del 192.0.2.0/24",
         &["no rule of it guards anything", "isnguard detach"],
+    )?;
+    refused(
+        &isnguard,
+        "policy del 192.0.2.0/24,mode=off",
+        &["whatever their mode", "policy add"],
     )?;
     refused(
         &isnguard,
