@@ -81,11 +81,7 @@ impl<'a> Confined<'a> {
             .iter()
             .map(|it| it.to_string_lossy())
             .collect();
-        let allowed: String = unit
-            .capabilities()?
-            .iter()
-            .map(|it| format!(",+{it}"))
-            .collect();
+        let allowed = unit.capabilities()?.join(",+");
         let mut command = self.lab.gateway.command("unshare")?;
         command.args([
             "--mount",
@@ -97,7 +93,7 @@ impl<'a> Confined<'a> {
         ]);
         command.arg(writable.join(":"));
         command.args(["setpriv", "--no-new-privs", "--inh-caps=-all"]);
-        command.arg(format!("--bounding-set=-all{allowed}"));
+        command.arg(format!("--bounding-set=-all,+{allowed}"));
         command.args(unit.command(key, &of)?);
         Ok(command)
     }
