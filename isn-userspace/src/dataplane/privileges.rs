@@ -15,8 +15,15 @@ pub const TO_ATTACH: [Capability; 3] = [
     Capability::CAP_PERFMON,
 ];
 
-/// What staying takes: programs that somebody takes off are loaded and attached again, at any time.
-pub const TO_STAY: [Capability; 3] = TO_ATTACH;
+/// What staying takes: programs that somebody takes off are loaded and attached again, at any time. `CAP_SYS_ADMIN` is kept where
+/// it is held: the kernel asks for it where a program is looked at by its number, to name whoever has taken an interface, and to
+/// tell a clsact filter whose pin is lost from somebody else's.
+const TO_STAY: [Capability; 4] = [
+    Capability::CAP_BPF,
+    Capability::CAP_NET_ADMIN,
+    Capability::CAP_PERFMON,
+    Capability::CAP_SYS_ADMIN,
+];
 
 /// What detaching takes: to see what sits on an interface, and to remove filters.
 pub const TO_DETACH: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];

@@ -113,11 +113,8 @@ fn furnish(release: &Release<'_>, program: &Program, tree: &Tree, place: &Places
     )?;
     tree.copy_all(&source.join("docs"), "md", place.doc)?;
     tree.copy_all(source, "md", place.doc)?;
-    tree.copy(
-        &source.join("packaging/isnguard.toml"),
-        place.configuration,
-        0o644,
-    )?;
+    tree.make(place.configuration)?;
+    tree.copy_all(&source.join("packaging"), "toml", place.configuration)?;
     tree.copy(
         &source.join("packaging/isnguard.default"),
         place.options,

@@ -18,7 +18,11 @@ fn reference() -> String {
         let mut command = command.term_width(80);
         let help = command.render_long_help().to_string();
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        page += &format!("\n## {name}\n\n```\n{}\n```\n", lines.join("\n").trim_end());
+        let (begin, end) = ("\n## ", "\n```\n");
+        let help = lines.join("\n");
+        for part in [begin, &name, "\n\n```\n", help.trim_end(), end] {
+            page.push_str(part);
+        }
     }
     page
 }

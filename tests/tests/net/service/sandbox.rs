@@ -81,11 +81,7 @@ impl<'a> Confined<'a> {
             .iter()
             .map(|it| it.to_string_lossy())
             .collect();
-        let allowed: String = unit
-            .capabilities()?
-            .iter()
-            .map(|it| format!(",+{it}"))
-            .collect();
+        let allowed = unit.capabilities()?.join(",+");
         let mut command = self.lab.gateway.command("unshare")?;
         command.args([
             "--mount",
@@ -97,7 +93,7 @@ impl<'a> Confined<'a> {
         ]);
         command.arg(writable.join(":"));
         command.args(["setpriv", "--no-new-privs", "--inh-caps=-all"]);
-        command.arg(format!("--bounding-set=-all{allowed}"));
+        command.arg(format!("--bounding-set=-all,+{allowed}"));
         command.args(unit.command(key, &of)?);
         Ok(command)
     }
@@ -144,6 +140,8 @@ fn line(process: &Process, name: &str) -> Result<String> {
 
 /// `CAP_BPF`, `CAP_PERFMON` and `CAP_NET_ADMIN` as the kernel shows them.
 const THREE: u64 = (1 << 39) | (1 << 38) | (1 << 12);
+/// By it, programs are looked at by their numbers.
+const SYS_ADMIN: u64 = 1 << 21;
 
 fn works(hook: Hook, more: &[&str]) -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
@@ -225,4 +223,24 @@ fn the_units_allow_what_the_work_takes_at_xdp() -> Result<()> {
 #[test]
 fn the_units_allow_what_the_work_takes_at_clsact() -> Result<()> {
     works(Hook::Tc, &["--tc-flavour", "clsact"])
+}
+
+#[test]
+fn started_by_hand_it_gives_up_what_it_does_not_need() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    let manager = Manager::listen()?;
+    isnguard.touch();
+    let setup = Setup::new(Placement::Inside, Hook::Tc);
+    let mut command = isnguard.command("run", &setup.arguments())?;
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    manager.supervise(&mut command, None);
+    let run = Process::spawn(command)?;
+    manager.told("READY=1", PATIENCE)?;
+    for set in ["CapEff:", "CapPrm:", "CapBnd:"] {
+        let held = u64::from_str_radix(&line(&run, set)?, 16)?;
+        ensure!(held == THREE | SYS_ADMIN, "{set} {held:x}");
+    }
+    ensure!(line(&run, "CapInh:")? == format!("{:016x}", 0) && line(&run, "NoNewPrivs:")? == "1");
+    Ok(())
 }

@@ -38,7 +38,7 @@ fn groups() -> Result<Groups> {
             continue;
         }
         if line.starts_with('@') {
-            name = word.to_owned();
+            word.clone_into(&mut name);
         } else {
             groups
                 .entry(name.clone())

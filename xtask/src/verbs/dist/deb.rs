@@ -18,7 +18,7 @@ const PLACES: Places = Places {
     units: "lib/systemd/system",
     share: "usr/share/isnguard",
     doc: "usr/share/doc/isnguard",
-    configuration: "etc/isnguard/isnguard.toml",
+    configuration: "etc/isnguard",
     options: "etc/default/isnguard",
 };
 /// Documents that are longer than this are compressed, as Debian's policy has it.

@@ -18,7 +18,7 @@ const PLACES: Places = Places {
     units: "lib/systemd/system",
     share: "share/isnguard",
     doc: "share/doc/isnguard",
-    configuration: "etc/isnguard/isnguard.toml",
+    configuration: "etc/isnguard",
     options: "etc/default/isnguard",
 };
 

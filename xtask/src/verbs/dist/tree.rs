@@ -44,6 +44,11 @@ impl Tree {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Makes a directory that may stay empty.
+    pub fn make(&self, name: &str) -> Result<()> {
+        self.directory(&self.path(name))
+    }
+
     /// Copies a file.
     pub fn copy(&self, from: &Path, name: &str, mode: u32) -> Result<()> {
         let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
