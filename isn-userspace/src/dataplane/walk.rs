@@ -1,5 +1,7 @@
-//! A walk through all tables of flows, some pages at a time, for whoever looks again and again: however many flows there are, a
-//! look costs as much.
+//! A walk through all tables of flows, for so long at a time, for whoever looks again and again: however many flows there are,
+//! a look costs no more than that.
+
+use std::time::{Duration, Instant};
 
 use isn_common::{abi::flow::Control, expiry::Place};
 
@@ -15,19 +17,19 @@ pub struct Walk {
     table: usize,
     cursor: Cursor,
     flows: [usize; TABLES],
-    entries: usize,
 }
 
 impl Walk {
-    /// Reads at most so many pages of some thousand entries; true once all tables were walked through.
+    /// Reads for about so long, and a page of some thousand entries at least; true once all tables were walked through.
     pub fn go_on(
         &mut self,
         instance: &Instance,
-        pages: usize,
+        time: Duration,
         mut each: impl FnMut(Flow),
     ) -> Result<bool, Failure> {
         let maps = &instance.maps;
-        for _ in 0..pages {
+        let begun = Instant::now();
+        loop {
             let more = match self.table {
                 0 => self.page(&maps.translated_v4, Place::Translated, Flow::v4, &mut each)?,
                 1 => self.page(&maps.translated_v6, Place::Translated, Flow::v6, &mut each)?,
@@ -41,20 +43,16 @@ impl Walk {
                 self.table += 1;
                 self.cursor = Cursor::default();
             }
+            if self.table < TABLES && begun.elapsed() >= time {
+                return Ok(false);
+            }
         }
-        Ok(self.table >= TABLES)
     }
 
     /// Flows met so far in each table: translated, half-open, history, each IPv4 and IPv6.
     #[must_use]
     pub const fn flows(&self) -> [usize; TABLES] {
         self.flows
-    }
-
-    /// Entries read so far, leftovers included.
-    #[must_use]
-    pub const fn entries(&self) -> usize {
-        self.entries
     }
 
     fn page<K: aya::Pod>(
@@ -64,16 +62,14 @@ impl Walk {
         flow: impl Fn(Place, &(K, isn_common::abi::flow::Record)) -> Flow,
         each: &mut impl FnMut(Flow),
     ) -> Result<bool, Failure> {
-        let (mut flows, mut entries) = (0, 0);
+        let mut flows = 0;
         let more = table.page(&mut self.cursor, |key, record| {
-            entries += 1;
             if !record.control().has(Control::MOVED) {
                 flows += 1;
                 each(flow(place, &(*key, *record)));
             }
         })?;
         self.flows[self.table] += flows;
-        self.entries += entries;
         Ok(more)
     }
 }

@@ -133,7 +133,7 @@ p, space            pause, and go on
 q, Ctrl-C           quit
 
 Rates are of the last look. Tables and
-flows are read some pages a look, so
+flows are read a part a look, so
 with very many flows a round takes some
 looks; the view says how many. Hosts and
 problems are asked for every few seconds.";

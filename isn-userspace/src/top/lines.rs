@@ -22,8 +22,10 @@ pub struct Summary {
     /// Packets and SYNs a second, by the names of `stats`.
     rates: BTreeMap<&'static str, f64>,
     tables: Vec<TableLine>,
-    /// Looks that the tables' last round took; `null` during the first.
-    tables_looks: Option<usize>,
+    /// Looks that the tables' last round took, or has taken so far.
+    tables_looks: usize,
+    /// Whether the tables were gone through to the end.
+    tables_complete: bool,
     mode: Option<&'static str>,
     problems: Vec<String>,
 }
@@ -75,7 +77,8 @@ impl Summary {
                     capacity,
                 })
                 .collect(),
-            tables_looks: found.map(|found| found.looks),
+            tables_looks: found.map_or(0, |found| found.looks),
+            tables_complete: found.is_some_and(|found| found.is_whole),
             mode: app.asked.as_ref().map(|asked| asked.mode),
             problems: app
                 .asked

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! counters ───────────────── each look ─► Rates ─┐
-//! tables ── some pages a look ─► Roll: flows ────┼─► App: what is shown, and how ─► draw
+//! tables ── a part a look ────► Roll: flows ─────┼─► App: what is shown, and how ─► draw
 //! status, hosts of `run` ── a thread, at leisure ─┘        ▲ keys
 //! ```
 //!
-//! A look costs as much with a million flows as with a hundred: the tables are read some pages at a time, and the view says when
-//! it had gone round. Nothing here writes anything but the screen.
+//! A look costs as much with a million flows as with a hundred: the tables are read a part at a time, and the view says in how
+//! many looks it had gone round. Nothing here writes anything but the screen.
 
 mod app;
 mod asking;

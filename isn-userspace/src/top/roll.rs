@@ -1,6 +1,6 @@
-//! The flows, gone through some pages a look. Of those that are wanted the first ones in the order that is asked for are kept.
+//! The flows, gone through a part a look. Of those that are wanted the first ones in the order that is asked for are kept.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use isn_common::{abi::flow::Reason, flow::Vlan, tick::Tick};
 
@@ -9,8 +9,6 @@ use crate::{
     failure::Failure,
 };
 
-/// Pages of some thousand entries for each look: some 20 ms.
-const PAGES: usize = 16;
 /// Flows that are kept in the list.
 const KEPT: usize = 2_000;
 
@@ -129,6 +127,8 @@ pub struct Found {
     pub tables: [usize; 6],
     /// Looks that the round took.
     pub looks: usize,
+    /// Whether it was gone round: the first one is shown before that.
+    pub is_whole: bool,
 }
 
 /// The flows of the last round, and the round that is under way.
@@ -140,7 +140,7 @@ pub struct Roll {
     gathered: Vec<Listed>,
     matching: usize,
     looks: usize,
-    /// The last round; `None` during the first.
+    /// The last round, or as much as there is of the first.
     pub found: Option<Found>,
 }
 
@@ -151,28 +151,23 @@ impl Roll {
             *self = Self {
                 order,
                 filter: filter.to_owned(),
-                found: self.found.take(),
                 ..Self::default()
             };
         }
     }
 
-    /// Goes on with the round.
-    pub fn look(&mut self, instance: &Instance, now: Tick) -> Result<(), Failure> {
+    /// Goes on with the round for about so long.
+    pub fn look(&mut self, instance: &Instance, now: Tick, time: Duration) -> Result<(), Failure> {
         let mut walk = std::mem::take(&mut self.walk);
-        let is_round = walk.go_on(instance, PAGES, |flow| self.add(&flow, now))?;
+        let is_round = walk.go_on(instance, time, |flow| self.add(&flow, now))?;
         self.walk = walk;
         self.looks += 1;
         if is_round {
             self.finish();
+        } else if self.found.as_ref().is_none_or(|found| !found.is_whole) {
+            self.show();
         }
         Ok(())
-    }
-
-    /// Entries that the round under way has read.
-    #[must_use]
-    pub const fn entries(&self) -> usize {
-        self.walk.entries()
     }
 
     fn add(&mut self, flow: &Flow, now: Tick) {
@@ -192,14 +187,24 @@ impl Roll {
         self.gathered.truncate(KEPT);
     }
 
-    fn finish(&mut self) {
+    /// Shows what there is so far.
+    fn show(&mut self) {
         self.cut();
         self.found = Some(Found {
-            flows: std::mem::take(&mut self.gathered),
+            flows: self.gathered.clone(),
             matching: self.matching,
             tables: self.walk.flows(),
             looks: self.looks,
+            is_whole: false,
         });
+    }
+
+    fn finish(&mut self) {
+        self.show();
+        if let Some(found) = &mut self.found {
+            found.is_whole = true;
+        }
+        self.gathered.clear();
         self.walk = Walk::default();
         (self.matching, self.looks) = (0, 0);
     }

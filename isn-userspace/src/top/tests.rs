@@ -79,6 +79,7 @@ fn app() -> App {
         matching: 3_000,
         tables: [60_000, 12, 50_000, 0, 100_000, 3],
         looks: 4,
+        is_whole: true,
     });
     app.asked = Some(Asked {
         mode: "monotonic",
@@ -242,6 +243,7 @@ fn lines_have_the_rates_and_the_tables() {
     assert!((json["rates"]["packets_translated_in"].as_f64().unwrap() - 1_400.0).abs() < 1e-9);
     assert_eq!(json["tables"][0]["name"], "translated_v4");
     assert_eq!(json["tables"][0]["entries"], 60_000);
+    assert_eq!(json["tables_complete"], true);
     assert_eq!(json["problems"].as_array().unwrap().len(), 1);
     let mut line = Vec::new();
     summary.text(&mut line).unwrap();

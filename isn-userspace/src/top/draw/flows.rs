@@ -13,8 +13,7 @@ use crate::top::Listed;
 pub fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let [heading, list] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
     let Some(found) = &app.roll.found else {
-        let text = format!("{} entries read so far", app.roll.entries());
-        return frame.render_widget(Paragraph::new(text), heading);
+        return frame.render_widget(Paragraph::new("looking"), heading);
     };
     let all: usize = found.tables.iter().sum();
     let first = found.flows.len();
@@ -23,10 +22,10 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     } else {
         String::new()
     };
-    let looks = if found.looks > 1 {
-        format!("; read in {} looks", found.looks)
-    } else {
-        String::new()
+    let looks = match found.looks {
+        _ if !found.is_whole => "; as far as they were read".into(),
+        0 | 1 => String::new(),
+        looks => format!("; read in {looks} looks"),
     };
     let order = app.order.name();
     let text = format!("{} of {all} flows, by {order}{cut}{looks}", found.matching);

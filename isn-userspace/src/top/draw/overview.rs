@@ -103,11 +103,11 @@ fn syn_lines(frame: &mut Frame<'_>, app: &App, area: Rect, columns: usize, is_ro
 fn table_lines(frame: &mut Frame<'_>, app: &App, area: Rect, is_roomy: bool) {
     let found = app.roll.found.as_ref();
     let heading = match found {
-        None => format!("tables: {} entries read so far", app.roll.entries()),
+        Some(found) if !found.is_whole => "tables, as far as they were read".into(),
         Some(found) if found.looks > 1 => {
             format!("tables, as of the last round of {} looks", found.looks)
         }
-        Some(_) => "tables".into(),
+        _ => "tables".into(),
     };
     let top = Constraint::Length(is_roomy.into());
     let [top, rest] = Layout::vertical([top, Constraint::Min(0)]).areas(area);
