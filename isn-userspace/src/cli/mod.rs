@@ -6,6 +6,7 @@ mod audit;
 mod detach;
 mod explain;
 mod flows;
+mod grace;
 mod hosts;
 mod key;
 mod monitor;

@@ -11,7 +11,7 @@ fn the_definition_is_consistent() {
 
 #[test]
 fn usage_errors_are_found_while_parsing() {
-    let wrong: [&[&str]; 18] = [
+    let wrong: [&[&str]; 22] = [
         &["attach", "--protect", "10.0.0.1/8"],
         &["attach", "--protect", "plant"],
         &["attach", "--mode", "locked"],
@@ -29,6 +29,10 @@ fn usage_errors_are_found_while_parsing() {
         &["key"],
         &["key", "rotate", "--adopt", "-1"],
         &["attach", "--adopt", "forever"],
+        &["explain", "192.0.2.1:80"],
+        &["explain", "192.0.2.1", "198.51.100.1:80"],
+        &["monitor", "--reason", "whim"],
+        &["top", "--interval", "0"],
         &["frobnicate"],
     ];
     for arguments in wrong {
@@ -39,7 +43,10 @@ fn usage_errors_are_found_while_parsing() {
 
 #[test]
 fn the_lines_of_the_manual_are_understood() {
-    let right: [&[&str]; 13] = [
+    let right: [&[&str]; 16] = [
+        &["explain", "192.0.2.1:80", "[2001:db8::1]:80", "--vlan", "7"],
+        &["monitor", "--host", "192.0.2.0/24", "--reason", "one-way"],
+        &["top", "--interval", "0.5"],
         &["run"],
         &[
             "attach",
