@@ -9,6 +9,7 @@ mod detach;
 mod doctor;
 mod explain;
 mod flows;
+mod grace;
 mod hosts;
 mod key;
 mod manual;

@@ -13,7 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Common, Outcome, audit::nets, not_running};
+use super::{Common, Outcome, audit::nets, grace::Grace, not_running};
 use crate::{
     dataplane::{Instance, monotonic},
     failure::Explain as _,
@@ -77,6 +77,7 @@ async fn watch(args: &MonitorArgs, common: &Common, instance: Instance) -> anyho
     let mut teller = Teller::new(args, common, &instance)?;
     let mut watching = Watching::begin(&common.place())?;
     teller.introduce(watching.from(), &instance)?;
+    let mut grace = Grace::default();
     let mut beat = interval(BETWEEN);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -92,7 +93,10 @@ async fn watch(args: &MonitorArgs, common: &Common, instance: Instance) -> anyho
             }
             _ = beat.tick() => {
                 // Opened again: it may have been detached meanwhile, or attached anew.
-                let Some(instance) = Instance::open(&common.place())? else {
+                let Some(opened) = grace.grant(Instance::open(&common.place()))? else {
+                    continue;
+                };
+                let Some(instance) = opened else {
                     return Ok(not_running(common));
                 };
                 teller.tell_missed(&instance)?;

@@ -14,7 +14,7 @@ fn the_definition_is_consistent() {
 
 #[test]
 fn usage_errors_are_found_while_parsing() {
-    let wrong: [&[&str]; 23] = [
+    let wrong: [&[&str]; 27] = [
         &["policy", "add"],
         &["policy", "add", "10.0.0.1/8"],
         &["policy", "del", "10.0.0.0/8,port=0"],
@@ -37,6 +37,10 @@ fn usage_errors_are_found_while_parsing() {
         &["key"],
         &["key", "rotate", "--adopt", "-1"],
         &["attach", "--adopt", "forever"],
+        &["explain", "192.0.2.1:80"],
+        &["explain", "192.0.2.1", "198.51.100.1:80"],
+        &["monitor", "--reason", "whim"],
+        &["top", "--interval", "0"],
         &["frobnicate"],
     ];
     for arguments in wrong {
@@ -47,7 +51,7 @@ fn usage_errors_are_found_while_parsing() {
 
 #[test]
 fn the_lines_of_the_manual_are_understood() {
-    let right: [&[&str]; 18] = [
+    let right: [&[&str]; 21] = [
         &["run", "--config", "f", "--mode", "observe"],
         &["config", "check", "f", "--json"],
         &["config", "diff", "--config", "f", "--history", "9"],
@@ -60,6 +64,9 @@ fn the_lines_of_the_manual_are_understood() {
             "f",
         ],
         &["policy", "import", "-", "--replace", "--dry-run"],
+        &["explain", "192.0.2.1:80", "[2001:db8::1]:80", "--vlan", "7"],
+        &["monitor", "--host", "192.0.2.0/24", "--reason", "one-way"],
+        &["top", "--interval", "0.5"],
         &["run"],
         &[
             "attach",

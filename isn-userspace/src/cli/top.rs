@@ -17,7 +17,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Common, Outcome, not_running};
+use super::{Common, Outcome, grace::Grace, not_running};
 use crate::{
     dataplane::{self, Instance},
     failure::{Explain as _, Failure},
@@ -81,6 +81,7 @@ pub fn top(args: &TopArgs, common: &Common) -> anyhow::Result<Outcome> {
         asking: Asking::begin(&place)?,
         looked: Instant::now(),
         reading: (args.interval / 10).clamp(SHORTEST, LONGEST),
+        grace: Grace::default(),
     };
     if common.json || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return runtime.block_on(lines(watch, args, common));
@@ -127,11 +128,17 @@ struct Watch {
     looked: Instant,
     /// For how long a look reads the tables.
     reading: Duration,
+    grace: Grace,
 }
 
 impl Watch {
-    /// Looks once; an instance that is gone is no failure.
+    /// Looks once; an instance that is gone is no failure, nor is one that is half there for a moment.
     fn look(&mut self) -> Result<(), Failure> {
+        let looked = self.try_look();
+        self.grace.grant(looked).map(drop)
+    }
+
+    fn try_look(&mut self) -> Result<(), Failure> {
         if let Some(asked) = self.asking.answer() {
             self.app.asked = Some(asked);
         }
@@ -151,6 +158,11 @@ impl Watch {
 
     /// The list follows its order and filter at once, not only at the next look.
     fn list(&mut self) -> Result<(), Failure> {
+        let listed = self.try_list();
+        self.grace.grant(listed).map(drop)
+    }
+
+    fn try_list(&mut self) -> Result<(), Failure> {
         let Some(instance) = Instance::open(&self.place)? else {
             return Ok(());
         };

@@ -98,7 +98,8 @@ impl Watching {
         if let Ok(Some(events)) = heard {
             return Ok(events);
         }
-        self.from = find(&self.place)?;
+        // Who is half gone tells nothing; whether that lasts is for the caller to find out.
+        self.from = find(&self.place).unwrap_or(Source::Nobody(None));
         Ok(Vec::new())
     }
 
