@@ -1,5 +1,8 @@
 //! What is checked, by the names that scripts know, and what a check says.
 
+#[cfg(test)]
+mod tests;
+
 use crate::failure::Failure;
 
 macro_rules! checks {
@@ -224,42 +227,4 @@ pub fn command(line: impl Into<String>) -> Fix {
 /// A sentence as a fix.
 pub fn advice(sentence: impl Into<String>) -> Fix {
     Fix::Advice(sentence.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_check_has_a_name_of_its_own_and_a_sentence() {
-        let mut names: Vec<_> = Check::ALL.iter().map(|it| it.name()).collect();
-        for check in Check::ALL {
-            let (name, help) = (check.name(), check.help());
-            assert!(
-                name.chars().all(|it| it == '-' || it.is_ascii_lowercase()),
-                "{name}"
-            );
-            assert!(help.ends_with('.') && help.len() > 20, "{name}: {help}");
-        }
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Check::ALL.len());
-    }
-
-    #[test]
-    fn what_fails_degrades_and_what_is_only_to_be_known_does_not() {
-        assert!(Check::Mtu.fail("", advice("")).degrades);
-        assert!(Check::Mtu.warn("", advice("")).degrades);
-        assert!(!Check::Mtu.note("", advice("")).degrades);
-        assert!(!Check::Mtu.unknown("").degrades);
-        assert!(!Check::Mtu.ok("").degrades);
-    }
-
-    #[test]
-    fn a_refusal_keeps_its_words() {
-        let failure = Failure::new("cannot attach to `eth1`", "it is taken", "use another");
-        let finding = Check::Programs.refused(&failure).on("eth1");
-        assert_eq!(finding.evidence, "cannot attach to `eth1`: it is taken");
-        assert_eq!(finding.fix.unwrap().text(), "use another");
-    }
 }

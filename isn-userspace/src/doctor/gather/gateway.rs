@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use nix::ifaddrs::getifaddrs;
+use nix::{ifaddrs::getifaddrs, libc};
 
 use super::{
     super::{
@@ -24,6 +24,14 @@ use crate::{
 const STRANGERS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(1, 0, 0, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2600, 0, 0, 0, 0, 0, 0, 1)),
+];
+/// No route at all, or one that says no.
+const NO_ROUTE: [i32; 5] = [
+    libc::ENETUNREACH,
+    libc::EHOSTUNREACH,
+    libc::EACCES,
+    libc::EINVAL,
+    libc::EAFNOSUPPORT,
 ];
 /// Addresses of a prefix that are looked at, since some may be this machine's own.
 const FIRST_FEW: usize = 4;
@@ -49,9 +57,15 @@ pub fn sides(
     };
     let here = interfaces.iter().filter(|it| names.contains(&it.name));
     let bridged = here.filter_map(|it| it.controller).any(is_bridge);
-    let ways = guarded
-        .iter()
-        .map(|prefix| (*prefix, way(prefix, interfaces, netlink)));
+    let mut roads = Roads {
+        interfaces,
+        own: addresses()
+            .into_iter()
+            .map(|(_, address)| address)
+            .collect(),
+        netlink,
+    };
+    let ways = guarded.iter().map(|prefix| (*prefix, roads.way(prefix)));
     Some(Sides {
         placement: first.placement,
         attached,
@@ -62,58 +76,55 @@ pub fn sides(
     })
 }
 
-fn way(prefix: &IpNet, interfaces: &[Interface], netlink: &mut Netlink) -> Known<Way> {
-    if prefix.prefix_len() == 0 {
-        let [v4, v6] = STRANGERS;
-        return to(
-            if prefix.addr().is_ipv4() { v4 } else { v6 },
-            interfaces,
-            netlink,
-        );
-    }
-    let mut last = Way::Local;
-    // From the back: the gateway's own address is often the first.
-    let first_few: Vec<IpAddr> = prefix.hosts().take(FIRST_FEW).collect();
-    for address in first_few.into_iter().rev() {
-        last = to(address, interfaces, netlink)?;
-        if last != Way::Local {
-            break;
-        }
-    }
-    Ok(last)
+/// What tells where packets leave.
+struct Roads<'a> {
+    interfaces: &'a [Interface],
+    own: Vec<IpAddr>,
+    netlink: &'a mut Netlink,
 }
 
-fn to(address: IpAddr, interfaces: &[Interface], netlink: &mut Netlink) -> Known<Way> {
-    let index = match netlink.way_to(address) {
-        Ok(Some(index)) => index,
-        Ok(None) => return Ok(Way::Nowhere),
-        // No route at all, or one that says no.
-        Err(error)
-            if matches!(
-                error.raw_os_error(),
-                Some(
-                    nix::libc::ENETUNREACH
-                        | nix::libc::EHOSTUNREACH
-                        | nix::libc::EACCES
-                        | nix::libc::EINVAL
-                        | nix::libc::EAFNOSUPPORT
-                )
-            ) =>
-        {
-            return Ok(Way::Nowhere);
+impl Roads<'_> {
+    fn way(&mut self, prefix: &IpNet) -> Known<Way> {
+        if prefix.prefix_len() == 0 {
+            let [v4, v6] = STRANGERS;
+            return self.to(if prefix.addr().is_ipv4() { v4 } else { v6 });
         }
-        Err(error) => return Err(format!("{address} cannot be looked up: {error}")),
-    };
-    let Some(interface) = interfaces.iter().find(|it| it.index == index) else {
-        return Ok(Way::Nowhere);
-    };
-    if interface.loopback {
-        return Ok(Way::Local);
+        let mut last = Way::Local;
+        // From the back: the gateway's own address is often the first.
+        let first_few: Vec<IpAddr> = prefix.hosts().take(FIRST_FEW).collect();
+        for address in first_few.into_iter().rev() {
+            last = self.to(address)?;
+            if last != Way::Local {
+                break;
+            }
+        }
+        Ok(last)
     }
-    Ok(Way::Over(
-        interface.name.clone(),
-        below(interface, interfaces),
-    ))
+
+    fn to(&mut self, address: IpAddr) -> Known<Way> {
+        // The route to an own IPv6 address comes a moment after the address.
+        if self.own.contains(&address) {
+            return Ok(Way::Local);
+        }
+        let index = match self.netlink.way_to(address) {
+            Ok(Some(index)) => index,
+            Ok(None) => return Ok(Way::Nowhere),
+            Err(error)
+                if error
+                    .raw_os_error()
+                    .is_some_and(|it| NO_ROUTE.contains(&it)) =>
+            {
+                return Ok(Way::Nowhere);
+            }
+            Err(error) => return Err(format!("{address} cannot be looked up: {error}")),
+        };
+        let interface = self.interfaces.iter().find(|it| it.index == index);
+        Ok(match interface {
+            None => Way::Nowhere,
+            Some(it) if it.loopback => Way::Local,
+            Some(it) => Way::Over(it.name.clone(), below(it, self.interfaces)),
+        })
+    }
 }
 
 /// What an interface lies on, and its ports.

@@ -1,5 +1,8 @@
 //! An interface: there, up, its driver, which hook, who else is on it, and whether it is the right one of several.
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     super::{
         Check, Finding, Known,
@@ -248,7 +251,3 @@ fn promiscuous(interface: &Interface) -> Finding {
         advice("end the capture; if nobody asked for it, see `ip -d link` and what holds packet sockets (ss -0 -p)"),
     )
 }
-
-#[cfg(test)]
-#[path = "interface/tests.rs"]
-mod tests;

@@ -4,6 +4,7 @@ pub mod gateway;
 pub mod instance;
 pub mod interface;
 pub mod machine;
+pub mod nat;
 pub mod offloads;
 pub mod placement;
 pub mod ruleset;

@@ -2,6 +2,9 @@
 //!
 //! A rule is read by itself: one that jumps to a chain which drops is not followed.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::Value;
 
 /// What was found in the rules.
@@ -211,7 +214,3 @@ fn leaving(expressions: &[Value]) -> Vec<String> {
     });
     by_name.flat_map(|it| words(&it["right"])).collect()
 }
-
-#[cfg(test)]
-#[path = "ruleset/tests.rs"]
-mod tests;

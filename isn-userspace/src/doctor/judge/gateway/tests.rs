@@ -1,7 +1,13 @@
 //! Gateways of several sorts.
 
 use super::*;
-use crate::doctor::{Verdict, judge::placement::Way};
+use crate::{
+    doctor::{
+        Verdict,
+        judge::{placement::Way, ruleset::Nat},
+    },
+    settings::Placement,
+};
 
 fn gateway(placement: Placement, guarded: &[&str]) -> Gateway {
     let guarded: Vec<ipnet::IpNet> = guarded.iter().map(|it| it.parse().unwrap()).collect();
