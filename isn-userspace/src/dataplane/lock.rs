@@ -1,6 +1,8 @@
 //! Locks on directories of pins, so that two processes do not change one instance at a time.
 
-use std::{fs, fs::File, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    fs, fs::File, os::unix::fs::MetadataExt as _, path::Path, sync::mpsc, thread, time::Duration,
+};
 
 use nix::{
     errno::Errno,
@@ -8,6 +10,9 @@ use nix::{
 };
 
 use crate::failure::{Explain as _, Failure};
+
+/// How long somebody else's change is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -22,19 +27,32 @@ impl Lock {
 
 /// Locks a directory, or `None` if another process holds it.
 pub fn try_lock(dir: &Path) -> Result<Option<Lock>, Failure> {
-    let file = File::open(dir).explain(
-        format!("cannot open {}", dir.display()),
-        "see who removed it meanwhile",
-    )?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+    match Flock::lock(open(dir)?, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Some(Lock(lock))),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, error)) => Err(Failure::new(
-            format!("cannot lock {}", dir.display()),
-            error,
-            "see whether the BPF file system takes locks",
-        )),
+        Err((_, error)) => Err(unlockable(dir, error)),
     }
+}
+
+fn is_at(file: &File, dir: &Path) -> bool {
+    let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let [here, there] = [file.metadata(), fs::metadata(dir)].map(|it| it.map(place).ok());
+    here.is_some() && here == there
+}
+
+fn open(dir: &Path) -> Result<File, Failure> {
+    File::open(dir).explain(
+        format!("cannot open {}", dir.display()),
+        "see who removed it meanwhile",
+    )
+}
+
+fn unlockable(dir: &Path, error: Errno) -> Failure {
+    Failure::new(
+        format!("cannot lock {}", dir.display()),
+        error,
+        "see whether the BPF file system takes locks",
+    )
 }
 
 /// The process that holds the lock on a directory, as far as this process can see it.
@@ -62,9 +80,14 @@ fn parse_holder(locks: &str, device: u64, inode: u64) -> Option<u32> {
     })
 }
 
-/// Locks a directory for a change, or says who is changing it.
+/// Locks a directory for a change, or says who is changing it. What `isnguard run` does now and then is over soon: that is
+/// waited for.
 pub fn for_change(dir: &Path) -> Result<Lock, Failure> {
-    try_lock(dir)?.ok_or_else(|| {
+    let lock = match try_lock(dir)? {
+        Some(lock) => Some(lock),
+        None => wait_for(dir)?,
+    };
+    lock.ok_or_else(|| {
         let who = holder(dir).map_or("another process".into(), |pid| format!("process {pid}"));
         Failure::new(
             format!("cannot change {}", dir.display()),
@@ -72,6 +95,26 @@ pub fn for_change(dir: &Path) -> Result<Lock, Failure> {
             "wait until it has ended (a detach that drains may take minutes), or end it",
         )
     })
+}
+
+/// The lock, if it comes free in time. The kernel wakes a thread that waits for a lock, and nothing else.
+fn wait_for(dir: &Path) -> Result<Option<Lock>, Failure> {
+    let file = open(dir)?;
+    let (found, awaited) = mpsc::channel();
+    thread::spawn(move || {
+        // Whoever is late finds nobody who takes it, and lets go.
+        let _ = found.send(Flock::lock(file, FlockArg::LockExclusive));
+    });
+    match awaited.recv_timeout(PATIENCE) {
+        Ok(Ok(lock)) if is_at(&lock, dir) => Ok(Some(Lock(lock))),
+        Ok(Ok(_)) => Err(Failure::new(
+            format!("cannot lock {}", dir.display()),
+            "it was removed meanwhile",
+            "run it again",
+        )),
+        Ok(Err((_, error))) => Err(unlockable(dir, error)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Locks the directory of links for the one process that stays with the instance.
@@ -103,7 +146,41 @@ mod tests {
             "{refusal}"
         );
         drop(lock);
-        assert!(try_lock(dir.path()).unwrap().is_some());
+        assert!(for_change(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_lock_that_comes_free_is_waited_for_unless_its_directory_has_gone() {
+        for remains in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let lock = for_change(dir.path()).unwrap();
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| for_change(dir.path()));
+                // Two of them: this thread's, and the other's that waits for it.
+                while holders(dir.path()) < 2 {
+                    thread::yield_now();
+                }
+                if !remains {
+                    fs::remove_dir(dir.path()).unwrap();
+                }
+                drop(lock);
+                match waiting.join().unwrap() {
+                    Ok(_) => assert!(remains),
+                    Err(refusal) => assert!(
+                        !remains && refusal.to_string().contains("removed meanwhile"),
+                        "{refusal}"
+                    ),
+                }
+            });
+        }
+    }
+
+    /// Who has the lock on a directory, and who waits for it.
+    fn holders(dir: &Path) -> usize {
+        let inode = fs::metadata(dir).unwrap().ino().to_string();
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let is_it = |line: &&str| line.contains(&format!(":{inode} "));
+        locks.lines().filter(is_it).count()
     }
 
     #[test]

@@ -50,6 +50,8 @@ impl Keeper {
             .enable_all()
             .build()
             .explain(what, "see `ulimit -a`")?;
+        // Now and not by the thread, so that whoever is told that `run` is there finds all of it there.
+        let ring = take(&pins)?;
         let (stop, stopped) = oneshot::channel();
         let begin = thread::Builder::new().name("samples".into());
         let thread = begin.spawn(move || {
@@ -57,7 +59,7 @@ impl Keeper {
             let ended = keeping.block_on(&runtime, async {
                 tokio::select! {
                     _ = stopped => Ok(()),
-                    failed = keep(&pins, socket, &rewrites) => failed,
+                    failed = keep(&pins, socket, ring, &rewrites) => failed,
                 }
             });
             rewrites.end();
@@ -91,7 +93,12 @@ struct Sink {
 }
 
 /// Keeps and answers until something fails.
-async fn keep(pins: &Pins, socket: Socket, rewrites: &Arc<Rewrites>) -> Result<(), Failure> {
+async fn keep(
+    pins: &Pins,
+    socket: Socket,
+    ring: Option<Ring>,
+    rewrites: &Arc<Rewrites>,
+) -> Result<(), Failure> {
     let what = "cannot answer for the samples of hosts";
     // The file goes when this future does.
     let Socket {
@@ -105,7 +112,10 @@ async fn keep(pins: &Pins, socket: Socket, rewrites: &Arc<Rewrites>) -> Result<(
     };
     let places = Arc::new(Semaphore::new(MOST_READERS));
     let since = monotonic();
-    let mut ring = None;
+    let mut ring = ring.map(watch).transpose()?;
+    if ring.is_some() {
+        rewrites.begin();
+    }
     let mut next = Instant::now();
     loop {
         tokio::select! {
@@ -142,6 +152,18 @@ async fn next_reader(
     Ok((stream, place.map_err(io::Error::other)?))
 }
 
+/// The ring, unless somebody else reads it.
+fn take(pins: &Pins) -> Result<Option<Ring>, Failure> {
+    Ok(match Ring::take(pins)? {
+        Taken::Ours(ring) => Some(ring),
+        Taken::By(_) => None,
+    })
+}
+
+fn watch(ring: Ring) -> Result<Readable<Ring>, Failure> {
+    register(ring).explain("cannot wait for samples of hosts", "restart `isnguard run`")
+}
+
 /// Waits for samples from `next` on and takes them; true once there are no more.
 async fn gather(
     pins: &Pins,
@@ -151,13 +173,11 @@ async fn gather(
 ) -> Result<bool, Failure> {
     sleep_until(next).await;
     let Some(readable) = ring else {
-        match Ring::take(pins)? {
-            Taken::Ours(taken) => {
-                let what = "cannot wait for samples of hosts";
-                *ring = Some(register(taken).explain(what, "restart `isnguard run`")?);
-                sink.rewrites.begin();
-            }
-            Taken::By(_) => sleep(UNTIL_FREE).await,
+        *ring = take(pins)?.map(watch).transpose()?;
+        if ring.is_some() {
+            sink.rewrites.begin();
+        } else {
+            sleep(UNTIL_FREE).await;
         }
         return Ok(false);
     };

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use isn_tests::{
     gateway::Isnguard,
+    namespace::Namespace,
     process,
     setup::{Hook, Placement, Setup},
     topology::{INSIDE_IF, Lab, LabOptions, OUTSIDE_IF},
@@ -17,7 +18,7 @@ use isn_tests::{
 
 use super::{
     FAILED, PATIENCE, ensure_refused,
-    footprint::{Footprint, below},
+    footprint::{Footprint, below, xdp_programs},
 };
 
 /// A user who is neither root nor anybody.
@@ -35,8 +36,8 @@ const VERBS: [&str; 9] = [
     "detach --drain=1",
 ];
 
-/// What is done to the directory of an instance; the second is that of another instance.
-type Deed = fn(&Path, &Path) -> Result<()>;
+/// What is done to the directory of an instance; the second is that of another instance. Both are of the same gateway.
+type Deed = fn(&Path, &Path, &Namespace) -> Result<()>;
 
 /// A deed, and words that every refusal after it says.
 type Case = (Deed, &'static [&'static str]);
@@ -61,42 +62,42 @@ fn set_mode(path: &Path, mode: u32) -> Result<()> {
 
 const CASES: [Case; 13] = [
     (
-        |home, _| Ok(chown(home, Some(STRANGER), None)?),
+        |home, _, _| Ok(chown(home, Some(STRANGER), None)?),
         &["belongs to user 65534", "runs as user 0"],
     ),
-    (|home, _| set_mode(home, 0o755), &["its mode is 0755"]),
+    (|home, _, _| set_mode(home, 0o755), &["its mode is 0755"]),
     (
-        |home, _| set_mode(&home.join("links"), 0o707),
+        |home, _, _| set_mode(&home.join("links"), 0o707),
         &["links", "its mode is 0707"],
     ),
     (
-        |home, _| Ok(chown(home.join("notes"), Some(STRANGER), None)?),
+        |home, _, _| Ok(chown(home.join("notes"), Some(STRANGER), None)?),
         &["notes", "belongs to user 65534"],
     ),
     (
-        |home, _| Ok(chown(home.join("SETTINGS"), Some(STRANGER), None)?),
+        |home, _, _| Ok(chown(home.join("SETTINGS"), Some(STRANGER), None)?),
         &["SETTINGS", "belongs to user 65534"],
     ),
     (
-        |home, _| set_mode(&home.join("COUNTERS"), 0o660),
+        |home, _, _| set_mode(&home.join("COUNTERS"), 0o660),
         &["COUNTERS", "its mode is 0660"],
     ),
     (
-        |home, _| Ok(chown(link(home, "tcx_egress")?, Some(STRANGER), None)?),
+        |home, _, _| Ok(chown(link(home, "tcx_egress")?, Some(STRANGER), None)?),
         &["tcx_egress", "belongs to user 65534"],
     ),
     // Of the same sizes and another type, and with another name.
     (
-        |home, _| exchange(&home.join("TRANSLATED_V4"), &home.join("HISTORY_V4")),
+        |home, _, _| exchange(&home.join("TRANSLATED_V4"), &home.join("HISTORY_V4")),
         &["TRANSLATED_V4", "a map called `HISTORY_V4`"],
     ),
     (
-        |home, _| exchange(&home.join("SETTINGS"), &link(home, "_xdp")?),
+        |home, _, _| exchange(&home.join("SETTINGS"), &link(home, "_xdp")?),
         &["SETTINGS", "a link of type xdp, no map"],
     ),
     // All of the right shape, and not what the programs work on.
     (
-        |home, other| {
+        |home, other, _| {
             for map in below(other)?.iter().filter(|path| path.is_file()) {
                 let name = map.file_name().context("no name")?;
                 if map.parent() == Some(other) {
@@ -108,17 +109,21 @@ const CASES: [Case; 13] = [
         &["works on the maps of another instance"],
     ),
     (
-        |home, other| exchange(&link(home, "tcx_egress")?, &link(other, "tcx_egress")?),
+        |home, other, _| exchange(&link(home, "tcx_egress")?, &link(other, "tcx_egress")?),
         &["a link on interface"],
     ),
     (
-        |home, _| exchange(&link(home, "tcx_egress")?, &link(home, "_xdp")?),
+        |home, _, _| exchange(&link(home, "tcx_egress")?, &link(home, "_xdp")?),
         &["a link of type `"],
     ),
     (
-        |home, _| {
+        |home, _, gateway| {
             let pin = link(home, "_xdp")?;
             fs::remove_file(&pin)?;
+            // The kernel takes the program off a little later.
+            wait::until(PATIENCE, "the program to go", || {
+                Ok(xdp_programs(gateway)?.is_empty().then_some(()))
+            })?;
             Ok(fs::rename(home.join("SWEPT"), pin)?)
         },
         &["holds a map, which its name does not say"],
@@ -145,7 +150,8 @@ fn what_others_made_or_changed_is_refused_and_a_forced_detach_removes_it() -> Re
             interface: OUTSIDE_IF.into(),
             ..Setup::new(Placement::Inside, Hook::Tc)
         })?;
-        deed(&isnguard.pins(), &other.pins()).with_context(|| format!("case {nth}"))?;
+        deed(&isnguard.pins(), &other.pins(), &lab.gateway)
+            .with_context(|| format!("case {nth}"))?;
         let before = Footprint::of(&lab.gateway, &isnguard)?;
         for line in VERBS {
             let arguments: Vec<&str> = line.split_whitespace().collect();
