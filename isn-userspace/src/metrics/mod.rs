@@ -14,10 +14,12 @@ mod board;
 pub mod catalogue;
 mod collector;
 mod exposition;
+mod listening;
 mod reading;
 mod server;
 
 pub use address::MetricsAddress;
 pub use board::{Board, Latest, Sweeps};
+pub use listening::Listening;
 pub use reading::Reading;
-pub use server::{Listening, Server};
+pub use server::Server;

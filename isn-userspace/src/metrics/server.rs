@@ -3,7 +3,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -24,9 +23,9 @@ use tokio::{
 };
 
 use super::{
-    address::MetricsAddress,
     answer::answer,
     board::Board,
+    listening::Listening,
     reading::{self, Reading},
 };
 use crate::{
@@ -53,51 +52,6 @@ const MOST_HEADERS: usize = 64;
 
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 5\r\n\
 content-length: 27\r\nconnection: close\r\n\r\ntoo many connections here.\n";
-
-/// Sockets that are listened on, before anything is attached.
-#[derive(Debug)]
-pub struct Listening(Vec<std::net::TcpListener>);
-
-impl Listening {
-    /// Begins to listen on all addresses, or on none.
-    pub fn open(addresses: &[MetricsAddress]) -> Result<Self, Failure> {
-        addresses
-            .iter()
-            .map(|it| listen(it.0))
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
-    /// The addresses.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0
-            .iter()
-            .filter_map(|it| it.local_addr().ok())
-            .collect()
-    }
-}
-
-fn listen(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
-    let open = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    open().map_err(|error: io::Error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => format!(
-                "see who has the port (ss -ltnp sport = :{}), end it or choose another one; nothing was attached",
-                address.port()
-            ),
-            io::ErrorKind::AddrNotAvailable => {
-                "name an address that this machine has (ip address); nothing was attached".into()
-            }
-            _ => "choose another address or port; nothing was attached".into(),
-        };
-        Failure::new(format!("cannot serve metrics on {address}"), error, remedy)
-    })
-}
 
 /// What all connections share.
 pub struct Context {
@@ -265,17 +219,5 @@ mod tests {
             head.contains(&format!("content-length: {}\r\n", body.len())),
             "{head}"
         );
-    }
-
-    #[test]
-    fn a_taken_port_is_refused_with_what_to_do() {
-        let first = Listening::open(&["127.0.0.1:0".parse().unwrap()]).unwrap();
-        let taken = MetricsAddress(first.addresses()[0]);
-        let refused = Listening::open(&[taken]).unwrap_err();
-        assert!(
-            refused.to_string().contains(&taken.to_string()),
-            "{refused}"
-        );
-        assert!(refused.remedy().contains("nothing was attached"));
     }
 }

@@ -5,6 +5,7 @@
 
 mod counters;
 mod state;
+mod tables;
 
 use isn_common::counter::Counter;
 
@@ -97,7 +98,8 @@ impl Metric {
 
 /// Every metric, in the order in which they are told.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    state::METRICS.iter().chain(counters::METRICS)
+    let rooms = [state::METRICS, tables::METRICS, counters::METRICS];
+    rooms.into_iter().flatten()
 }
 
 fn beginning_with(prefix: &str) -> impl Iterator<Item = (&'static str, Counter)> {

@@ -112,13 +112,13 @@ fn tables(flows: u32, report: &mut Report) -> Result<()> {
     let many = scrape()?;
     report.add(
         "scrape of an instance without flows",
-        milliseconds(empty.wall),
+        milliseconds(empty.work),
         "",
     );
-    let proportion = many.wall.as_secs_f64() / empty.wall.as_secs_f64();
+    let proportion = many.work.as_secs_f64() / empty.work.as_secs_f64();
     report.add(
         format!("scrape with {} tables of {flows} flows", 1 + OTHERS.len()),
-        milliseconds(many.wall),
+        milliseconds(many.work),
         format!("{proportion:.2} ×"),
     );
     memory(flows, &pins, report)
@@ -193,7 +193,7 @@ fn scrape(place: &Place) -> Result<Took> {
         took.push(timed(|| Ok(Reading::take(place, &board, 0)?))?.1);
     }
     took.into_iter()
-        .min_by_key(|took| took.wall)
+        .min_by_key(|took| took.work)
         .context("nothing was read")
 }
 
