@@ -3,12 +3,7 @@
 use isn_common::abi::ABI_VERSION;
 
 use super::{Kind, Metric, Sample, Source, count, real, whole};
-use crate::{
-    dataplane::Hook,
-    metrics::reading::Reading,
-    report::visible,
-    settings::Treatment,
-};
+use crate::{dataplane::Hook, metrics::reading::Reading, report::visible, settings::Treatment};
 
 pub(super) const fn metric(
     name: &'static str,
