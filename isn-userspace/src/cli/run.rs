@@ -70,7 +70,7 @@ pub fn run(args: &RunArgs, common: &Common) -> anyhow::Result<Outcome> {
     })?;
     dataplane::keep_what_staying_takes()?;
     let instance = &common.instance;
-    let following = Following::begin(source, &common.place())?;
+    let following = Following::begin(source, &common.place(), &loaded.given)?;
     let place = common.place();
     let ended = daemon::stay(&place, &stay, object, following, listening, |interval| {
         hangups.release()?;

@@ -1,12 +1,12 @@
 //! Following a configuration file: on SIGHUP it is read again and taken over as a whole, or not at all. Whatever is wrong with it,
 //! what applied before goes on, and `status` and metrics tell.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, net::SocketAddr};
 
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::{
-    config::{LastReload, Source},
+    config::{Given, LastReload, Loaded, Source},
     dataplane::{self, Doing, Reconfigured},
     failure::{Explain as _, Failure},
     settings::Place,
@@ -48,15 +48,18 @@ pub enum Meaning {
 pub struct Following {
     source: Source,
     place: Place,
+    /// Where metrics are served.
+    metrics: Vec<SocketAddr>,
     at_terminal: bool,
 }
 
 impl Following {
     /// Begins to follow what was attached just now, and notes that.
-    pub fn begin(source: Source, place: &Place) -> Result<Self, Failure> {
+    pub fn begin(source: Source, place: &Place, given: &Given) -> Result<Self, Failure> {
         let following = Self {
             source,
             place: place.clone(),
+            metrics: addresses(given),
             at_terminal: std::io::stdin().is_terminal(),
         };
         match following.source.file {
@@ -108,6 +111,19 @@ impl Following {
 
     fn take_over(&self) -> Result<Reconfigured, Failure> {
         let loaded = self.source.load()?;
+        self.check(&loaded)?;
+        let done = dataplane::reconfigure(&loaded.request, Doing::Change)?;
+        done.ok_or_else(|| {
+            Failure::new(
+                "cannot take it over",
+                "the instance was detached meanwhile",
+                "attach again",
+            )
+        })
+    }
+
+    /// Refuses what only another process could do.
+    fn check(&self, loaded: &Loaded) -> Result<(), Failure> {
         let place = &loaded.request.place;
         if place.instance != self.place.instance || place.bpffs != self.place.bpffs {
             return Err(Failure::new(
@@ -122,14 +138,19 @@ impl Following {
                 "put it back; for another instance write another file, and run it beside this one",
             ));
         }
-        let done = dataplane::reconfigure(&loaded.request, Doing::Change)?;
-        done.ok_or_else(|| {
-            Failure::new(
-                "cannot take it over",
-                "the instance was detached meanwhile",
-                "attach again",
-            )
-        })
+        let metrics = addresses(&loaded.given);
+        if metrics != self.metrics {
+            return Err(Failure::new(
+                "cannot change where a process that runs serves metrics",
+                format!(
+                    "it is {}, and this process has {}",
+                    shown(&metrics),
+                    shown(&self.metrics)
+                ),
+                "put it back, or restart `isnguard run`: the data plane stays attached meanwhile",
+            ));
+        }
+        Ok(())
     }
 
     fn note(&self, ended: Result<String, String>) -> Result<(), Failure> {
@@ -138,4 +159,16 @@ impl Following {
         };
         LastReload::now(file, Some(std::process::id()), ended).note(&self.place)
     }
+}
+
+fn addresses(given: &Given) -> Vec<SocketAddr> {
+    given.metrics.iter().map(|it| it.value).collect()
+}
+
+fn shown(addresses: &[SocketAddr]) -> String {
+    if addresses.is_empty() {
+        return "off".into();
+    }
+    let each: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    each.join(", ")
 }

@@ -130,7 +130,7 @@ impl Daemon {
                 _ = self.interrupt.recv() => return Ok(Ended::Asked),
                 _ = self.terminate.recv() => return Ok(Ended::Asked),
                 _ = self.hangup.recv() => match self.following.meaning() {
-                    Meaning::Reload => self.following.reload(),
+                    Meaning::Reload => self.reload(),
                     Meaning::Leave => return Ok(Ended::Asked),
                 },
                 () = sleep_until(next) => {
@@ -156,6 +156,14 @@ impl Daemon {
                 () = self.log.forward() => {}
             }
         }
+    }
+
+    /// Takes the configuration over again, and looks what became of it.
+    fn reload(&mut self) {
+        self.supervisor.reloading();
+        self.following.reload();
+        self.supervisor.ready(&self.health.in_words());
+        self.health.look_soon();
     }
 
     /// After a look, so that a process that looks after nothing any more gives no sign of life.

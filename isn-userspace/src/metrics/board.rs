@@ -1,10 +1,7 @@
 //! What the rest of `isnguard run` tells about itself, kept for whoever scrapes: the kernel's maps do not have it.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -18,7 +15,6 @@ use crate::{
 pub struct Board {
     /// SYNs of configured hosts that left with another number.
     pub rewrites: Arc<Rewrites>,
-    reload_failed: AtomicBool,
     sweeps: Mutex<Sweeps>,
 }
 
@@ -95,17 +91,6 @@ impl Board {
         self.lock().failed += 1;
     }
 
-    /// The configuration was read anew, or could not be and the old one goes on.
-    pub fn reloaded(&self, successfully: bool) {
-        self.reload_failed.store(!successfully, Ordering::Relaxed);
-    }
-
-    /// Whether the latest attempt to read the configuration anew succeeded; true where there was none.
-    #[must_use]
-    pub fn last_reload_successful(&self) -> bool {
-        !self.reload_failed.load(Ordering::Relaxed)
-    }
-
     /// What became of the sweeps so far.
     #[must_use]
     pub fn sweeps(&self) -> Sweeps {
@@ -142,15 +127,5 @@ mod tests {
     fn evictions_begin_at_nothing_and_never_go_back() {
         let counts = [(90, 100), (95, 105), (150, 160), (140, 170), (151, 151)];
         assert_eq!(evicted(&counts), [0, 0, 50, 50, 51]);
-    }
-
-    #[test]
-    fn a_reload_counts_as_successful_until_one_fails() {
-        let board = Board::default();
-        assert!(board.last_reload_successful());
-        board.reloaded(false);
-        assert!(!board.last_reload_successful());
-        board.reloaded(true);
-        assert!(board.last_reload_successful());
     }
 }

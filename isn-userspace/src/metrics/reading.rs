@@ -29,8 +29,6 @@ pub struct Reading {
     pub sweeps: Sweeps,
     /// SYNs that left with another number, of configured hosts; `None` where they are not counted.
     pub rewrites: Option<Vec<(std::net::IpAddr, u64)>>,
-    /// Whether the latest attempt to read the configuration anew succeeded.
-    pub last_reload_successful: bool,
     /// Connections that were turned away, since all places were taken.
     pub refused: u64,
     /// How long reading took.
@@ -72,11 +70,17 @@ impl Reading {
                 .counts()
                 .filter(|_| status.settings.limits.sample_share > 0),
             sweeps: board.sweeps(),
-            last_reload_successful: board.last_reload_successful(),
             status,
             refused,
             took: begun.elapsed(),
         })
+    }
+
+    /// Whether the latest attempt to take over a configuration file succeeded; true where there was none.
+    #[must_use]
+    pub fn last_reload_successful(&self) -> bool {
+        let last = self.status.last_reload.as_ref();
+        last.is_none_or(|it| it.successful)
     }
 
     /// A counter.

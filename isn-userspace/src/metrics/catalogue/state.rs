@@ -74,7 +74,7 @@ pub(super) const METRICS: &[Metric] = &[
         Kind::Gauge,
         &[],
         "1 if the configuration that is in use is the latest that was asked for, 0 if that one was refused.",
-        |it| vec![whole(&[], it.last_reload_successful.into())],
+        |it| vec![whole(&[], it.last_reload_successful().into())],
     ),
     metric(
         "isnguard_host_rewrites_total",

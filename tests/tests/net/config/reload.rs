@@ -1,9 +1,12 @@
 //! A reload changes what applies to new SYNs, and no connection breaks (S1); one that is refused changes nothing.
 
+use std::net::SocketAddr;
+
 use anyhow::{Result, ensure};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
+    http,
     scenario::{Connection, ensure_hangs, one_life},
     server::Server,
     topology::{INSIDE_IF, Lab, LabOptions, OUTSIDE_IF},
@@ -12,6 +15,8 @@ use isn_tests::{
 use nix::sys::signal::Signal;
 
 use super::*;
+
+const METRICS_PORT: u16 = 9464;
 
 #[test]
 fn a_reload_changes_the_policy_under_live_connections() -> Result<()> {
@@ -79,9 +84,17 @@ fn a_bad_reload_keeps_what_applies_and_status_says_so() -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
     let server = Server::listen(&lab.peer, Family::V4.peer(PEER_PORT))?;
     let mut isnguard = Isnguard::new(&lab.gateway)?;
-    let good = guarded("");
+    let good = format!("metrics = {METRICS_PORT}\n{}", guarded(""));
     let file = File::new(&good)?;
     let run = file.run(&mut isnguard)?;
+    let successful = |value: u32| -> Result<()> {
+        let line = format!("\nisnguard_config_last_reload_successful {value}\n");
+        let at = SocketAddr::from(([127, 0, 0, 1], METRICS_PORT));
+        let answer = http::ask(&lab.gateway, at, "GET /metrics", &[])?;
+        ensure!(answer.body.contains(&line), "{}", answer.body);
+        Ok(())
+    };
+    successful(1)?;
     let connection = translated(&lab, &server, PORT)?;
     let before = rules(&isnguard)?;
     let line = |text: &str| format!("{text}\n{good}");
@@ -112,6 +125,10 @@ fn a_bad_reload_keeps_what_applies_and_status_says_so() -> Result<()> {
         ),
         (line("adopt = 5"), vec!["`adopt` is for keyed mode"]),
         (
+            guarded(""),
+            vec!["where a process that runs serves metrics", "it is off"],
+        ),
+        (
             line("mode = \"keyed\"\nkey-file = \"/nowhere/isnguard.key\""),
             vec!["/nowhere/isnguard.key"],
         ),
@@ -135,6 +152,7 @@ fn a_bad_reload_keeps_what_applies_and_status_says_so() -> Result<()> {
             ensure!(problems.contains(words), "{words}: {problems}");
         }
         ensure!(verb(&isnguard, "status")?.status.code() == Some(DEGRADED));
+        successful(0)?;
         ensure!(rules(&isnguard)? == before, "the policy changed");
         connection.exchange(64 * KIB, 1)?;
     }
@@ -145,6 +163,7 @@ fn a_bad_reload_keeps_what_applies_and_status_says_so() -> Result<()> {
         status["healthy"] == true && status["running"] == run.id(),
         "{status}"
     );
+    successful(1)?;
     connection.exchange(64 * KIB, 2)?;
     connection.close()
 }
