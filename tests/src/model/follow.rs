@@ -3,7 +3,7 @@
 use super::{
     Direction, Flow, Judgement, Key, Model, Translation,
     flow::Table,
-    guard::{are_odd, is_keyed, mode_for, mode_of_syn},
+    guard::{are_odd, is_keyed, mode_of_syn},
     host,
     judge::{Judged, Sight, unmoved},
     judgement::Reasons,
@@ -100,8 +100,10 @@ impl Model {
     fn unknown(&mut self, sight: &Sight, segment: &Segment, direction: Direction) -> Judged {
         let key = segment.key;
         if storm::is_pure(segment) {
-            let either = [key.peer_port, key.host_port];
-            let guarded = mode_for(&self.given.guards, key.host, &either).is_some();
+            // Either port may be the service's.
+            let mut services = [key.peer_port, key.host_port].into_iter();
+            let guarded =
+                services.any(|port| mode_of_syn(&self.given.guards, &key, port).is_some());
             let storm = self.storms.entry(key).or_default();
             if storm.goes_on(direction, segment, sight.now) && guarded {
                 let rule = "acknowledgments that go round in circles are interrupted";
