@@ -53,7 +53,7 @@ fn what_is_shown_of_files_has_its_shape() -> Result<()> {
         origins("file") == 4 && origins("command-line") == 2 && origins("default") > 5,
         "{shown}"
     );
-    ensure!(shown["protect"][0]["line"] == 6, "{shown}");
+    ensure!(shown["protect"][0]["line"] == 7, "{shown}");
     let without = json(&isnguard, "config show")?;
     ensure!(without["file"].is_null(), "{without}");
 
