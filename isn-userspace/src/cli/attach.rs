@@ -23,8 +23,10 @@ pub fn attach(args: &AttachArgs, common: &Common) -> anyhow::Result<Outcome> {
         Ok(loaded) => loaded,
         Err(ended) => return Ok(ended),
     };
-    let attached = dataplane::attach(&loaded.request, false)?;
-    LastReload::note_attached(&common.place(), source.file.as_deref())?;
+    let mut attached = dataplane::attach(&loaded.request, false)?;
+    let place = common.place();
+    LastReload::note_attached(&place, source.file.as_deref())?;
+    attached.status.last_reload = LastReload::of(&place);
     tell(&AttachReport::new(&attached), attached.mounted, &common)?;
     Ok(Outcome::Done)
 }

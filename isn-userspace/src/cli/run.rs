@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Common, Outcome, args::AttachArgs, attach::tell, load};
 use crate::{
+    config::LastReload,
     daemon::{self, Ended, Following, Hangups},
     dataplane::{self, Attached},
     failure::Failure,
@@ -53,15 +54,8 @@ pub fn run(args: &RunArgs, common: &Common) -> anyhow::Result<Outcome> {
     let served = listening
         .as_ref()
         .map_or_else(Vec::new, Listening::addresses);
-    let attached = dataplane::attach(&loaded.request, true)?;
-    let report = AttachReport::new(&attached);
-    let Attached {
-        mounted,
-        stay,
-        object,
-        ..
-    } = attached;
-    let stay = stay.ok_or_else(|| {
+    let mut attached = dataplane::attach(&loaded.request, true)?;
+    let stay = attached.stay.take().ok_or_else(|| {
         Failure::new(
             "cannot stay",
             "the lock was not taken",
@@ -70,8 +64,13 @@ pub fn run(args: &RunArgs, common: &Common) -> anyhow::Result<Outcome> {
     })?;
     dataplane::keep_what_staying_takes()?;
     let instance = &common.instance;
-    let following = Following::begin(source, &common.place(), &loaded.given)?;
     let place = common.place();
+    let following = Following::begin(source, &place, &loaded.given)?;
+    attached.status.last_reload = LastReload::of(&place);
+    let report = AttachReport::new(&attached);
+    let Attached {
+        mounted, object, ..
+    } = attached;
     let ended = daemon::stay(&place, &stay, object, following, listening, |interval| {
         hangups.release()?;
         tell(&report, mounted, &common)?;

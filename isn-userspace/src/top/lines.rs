@@ -26,6 +26,7 @@ pub struct Summary {
     tables_looks: usize,
     /// Whether the tables were gone through to the end.
     tables_complete: bool,
+    /// Mode of all rules; `None` while it is not known.
     mode: Option<&'static str>,
     problems: Vec<String>,
 }
@@ -79,7 +80,11 @@ impl Summary {
                 .collect(),
             tables_looks: found.map_or(0, |found| found.looks),
             tables_complete: found.is_some_and(|found| found.is_whole),
-            mode: app.asked.as_ref().map(|asked| asked.mode),
+            mode: app
+                .asked
+                .as_ref()
+                .map(|asked| asked.mode)
+                .filter(|mode| !mode.is_empty()),
             problems: app
                 .asked
                 .as_ref()

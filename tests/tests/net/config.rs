@@ -4,6 +4,7 @@ mod killed;
 mod policy;
 mod refused;
 mod reload;
+mod shapes;
 
 use std::{
     fs,
@@ -17,6 +18,7 @@ use isn_tests::{
     gateway::Isnguard,
     process::{self, Ended, Process},
     scenario::{Connection, host_end, one_life},
+    schema::ensure_shape,
     server::Server,
     setup::{Hook, Placement, Setup},
     topology::{INSIDE_IF, Lab},
@@ -127,9 +129,10 @@ fn refused(isnguard: &Isnguard<'_>, line: &str, said: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// What a verb prints, of the documented shape.
 fn json(isnguard: &Isnguard<'_>, line: &str) -> Result<Value> {
     let printed = done(isnguard, &format!("{line} --json"))?;
-    Ok(serde_json::from_str(&printed)?)
+    shapes::shaped(line, &printed)
 }
 
 /// The rules as `policy list --json` has them: prefix, ports, mode.

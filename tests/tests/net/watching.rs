@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use isn_tests::{gateway::Isnguard, process, process::Process, wait};
+use isn_tests::{gateway::Isnguard, process, process::Process, schema::ensure_shape, wait};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -63,12 +63,14 @@ impl Monitor {
         Ok(lines)
     }
 
-    /// The first line of which this holds, once it is there.
+    /// The first line of which this holds, once it is there; of the documented shape.
     fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
-        wait::until(PATIENCE, what, || {
+        let found = wait::until(PATIENCE, what, || {
             Ok(self.lines()?.into_iter().find(|line| holds(line)))
         })
-        .with_context(|| format!("{:?}", self.lines()))
+        .with_context(|| format!("{:?}", self.lines()))?;
+        ensure_shape("monitor", &found)?;
+        Ok(found)
     }
 
     /// The decision for this reason on a host's end.
@@ -92,7 +94,9 @@ fn explain(isnguard: &Isnguard, one: SocketAddr, other: SocketAddr) -> Result<Va
     let [one, other] = [one, other].map(|end| end.to_string());
     let told = process::run(isnguard.command("explain", &[&one, &other, "--json"])?)?;
     ensure!(told.ends_with("}\n") && told.lines().count() == 1, "{told}");
-    Ok(serde_json::from_str(&told)?)
+    let told = serde_json::from_str(&told)?;
+    ensure_shape("explain", &told)?;
+    Ok(told)
 }
 
 /// The one flow of two ends, asked for in both orders.

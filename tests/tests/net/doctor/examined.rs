@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use isn_tests::{gateway::Isnguard, namespace::Namespace, process};
+use isn_tests::{gateway::Isnguard, namespace::Namespace, process, schema::ensure_shape};
 use serde_json::Value;
 
 /// One examination.
@@ -25,7 +25,7 @@ impl Examined {
         let ended = process::run_to_end(command)?;
         let printed: Value =
             serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {ended:?}"))?;
-        ensure!(printed["schema_version"] == 1, "{printed}");
+        ensure_shape("doctor", &printed)?;
         let code = ended.status.code();
         ensure!(
             (code == Some(super::DEGRADED)) == (printed["degraded"] == true),

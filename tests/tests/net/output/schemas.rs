@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use isn_common::abi::flow::Reason;
 use isn_tests::{
     capture::Capture,
     family::Family,
@@ -21,7 +22,8 @@ use isn_tests::{
     setup::{Hook, Placement, Setup},
     topology::{HOST_IF, Lab, LabOptions},
 };
-use serde_json::Value;
+use isnguard::doctor::Check;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The one object that a verb prints.
@@ -158,6 +160,34 @@ fn an_audit_has_its_shape() -> Result<()> {
     fs::write(&file, &octets[..octets.len() - 5])?;
     let cut = shaped(&isnguard, "audit", &["audit", name])?;
     ensure!(cut["complete"] == false && cut["ends_at"].is_u64(), "{cut}");
+    Ok(())
+}
+
+#[test]
+fn shapes_name_every_check_and_every_reason() -> Result<()> {
+    let shape = |name: &str| -> Result<Value> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/json-schema");
+        Ok(serde_json::from_str(&fs::read_to_string(
+            path.join(name).with_extension("json"),
+        )?)?)
+    };
+    let checks = Check::ALL.iter().map(|it| it.name()).collect::<Vec<_>>();
+    let doctor = &shape("doctor")?["properties"]["findings"]["items"]["properties"];
+    ensure!(doctor["check"]["enum"] == json!(checks), "{doctor}");
+    let reasons = |more: &[&'static str]| {
+        let known = Reason::ALL.iter().map(|it| it.name());
+        json!(known.chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let decision = &shape("monitor")?["oneOf"][1]["properties"]["reason"]["enum"];
+    ensure!(*decision == reasons(&["unremembered"]), "{decision}");
+    let explain = &shape("explain")?["properties"];
+    let flow = &explain["flows"]["items"]["properties"]["reason"]["enum"];
+    ensure!(*flow == reasons(&[]), "{flow}");
+    let expected = &explain["expected"]["items"]["properties"]["host_opens"]["properties"];
+    ensure!(
+        expected["reason"]["enum"] == reasons(&["odd-address"]),
+        "{expected}"
+    );
     Ok(())
 }
 

@@ -179,6 +179,9 @@ fn a_flood_gives_its_share_and_the_rest_is_counted() -> Result<()> {
             .sum();
         Ok((missed == limited).then_some(()))
     })?;
+    monitor.until("what was missed, in its shape", |line| {
+        line["event"] == "missed"
+    })?;
     ensure!(monitor.decisions()?.len() as u64 == isnguard.counter("samples_taken")?);
     Ok(())
 }

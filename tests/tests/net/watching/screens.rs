@@ -11,6 +11,7 @@ use isn_tests::{
     pseudo_terminal::PseudoTerminal,
     resident::Resident,
     scenario::{host_end, one_life},
+    schema::ensure_shape,
     server::Server,
     setup::{Hook, Placement, Setup},
     topology::{Lab, LabOptions},
@@ -126,7 +127,8 @@ fn top_prints_lines_where_there_is_no_terminal() -> Result<()> {
     ensure!(told.lines().count() == 2, "{told}");
     for line in told.lines() {
         let look: Value = serde_json::from_str(line)?;
-        ensure!(look["schema_version"] == 1 && look["instance"] == isnguard.instance());
+        ensure_shape("top", &look)?;
+        ensure!(look["instance"] == isnguard.instance());
         ensure!(
             look["rates"]["syn_seen"].is_number() && look["tables"][0]["entries"] == 0,
             "{look}"
