@@ -253,3 +253,21 @@ fn lines_have_the_rates_and_the_tables() {
         Summary::columns().split('\t').count()
     );
 }
+
+#[test]
+fn a_mode_that_is_not_known_is_null() {
+    let mut app = app();
+    let mode = |app: &App| {
+        let mut out = Vec::new();
+        Summary::new(app, SystemTime::UNIX_EPOCH)
+            .json(&mut out)
+            .unwrap();
+        serde_json::from_slice::<serde_json::Value>(&out).unwrap()["mode"].clone()
+    };
+    assert!(mode(&app).is_string());
+    app.asked = Some(Asked {
+        problems: vec!["the pins cannot be trusted".into()],
+        ..Asked::default()
+    });
+    assert!(mode(&app).is_null());
+}
