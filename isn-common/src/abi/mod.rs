@@ -64,8 +64,8 @@ pub mod maps {
     pub const SHARES_LENGTH: u32 = 8192;
     /// Samples of initial sequence numbers that nobody has read yet: ring buffer of [`super::sample::Sample`].
     pub const SAMPLES: &str = "SAMPLES";
-    /// Octets of [`SAMPLES`]: 13,107 samples, with 8 octets before each.
-    pub const SAMPLES_SIZE: u32 = 1 << 20;
+    /// Octets of [`SAMPLES`]: 52,428 samples, with 8 octets before each. Whoever reads them may be kept from it for a second.
+    pub const SAMPLES_SIZE: u32 = 1 << 22;
     /// Acknowledgments that may be going round in circles: array of [`STORMS_LENGTH`] pairs of words, see [`crate::storm`].
     pub const STORMS: &str = "STORMS";
     /// Length of [`STORMS`].

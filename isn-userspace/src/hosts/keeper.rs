@@ -33,7 +33,7 @@ use crate::{
     settings::Place,
 };
 
-/// Between two looks at the ring, however much comes in: at the most that all shares allow, it is a fifth full by then.
+/// Between two looks at the ring, however much comes in: at the most that all shares allow, a twentieth of it is full by then.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Between two attempts to take a ring that somebody else reads.
 const UNTIL_FREE: Duration = Duration::from_millis(200);
