@@ -65,13 +65,23 @@ pub fn test_run(
     frame: &[u8],
     out: &mut [u8],
 ) -> io::Result<Option<Returned>> {
+    repeated(program, frame, out, 1)
+}
+
+/// The same `times` times, each time over what the time before has left of the frame.
+pub fn repeated(
+    program: BorrowedFd<'_>,
+    frame: &[u8],
+    out: &mut [u8],
+    times: u32,
+) -> io::Result<Option<Returned>> {
     let mut attributes = TestRun {
         program: fd(program),
         size_in: length(frame),
         size_out: length(out),
         data_in: frame.as_ptr() as u64,
         data_out: out.as_mut_ptr() as u64,
-        repeat: 1,
+        repeat: times,
         ..TestRun::default()
     };
     match bpf(PROG_TEST_RUN, &mut attributes) {

@@ -1,6 +1,6 @@
 //! One hook of the kernel as the fuzzer needs it: as little work for a packet as can be, and all tables at once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, os::fd::AsFd as _};
 
 use anyhow::{Context as _, Result, ensure};
 use isn_common::{
@@ -92,7 +92,7 @@ impl World {
 
     /// Runs a frame; `None` if this kernel makes no such test run.
     pub fn run(&mut self, direction: Direction, frame: &[u8]) -> Result<Option<Ran<'_>>> {
-        let program = self.kernel.program_fd(direction)?;
+        let program = self.kernel.program(direction)?.as_fd();
         let returned = test_run(program, frame, &mut self.out)
             .with_context(|| format!("{}: test run of {} octets", self.name, frame.len()))?;
         let Some(returned) = returned else {

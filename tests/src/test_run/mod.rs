@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
     maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf, lpm_trie::Key as Prefix},
-    programs::{ProgramError, SchedClassifier, Xdp},
+    programs::{ProgramError, ProgramFd, SchedClassifier, Xdp},
 };
 use isn_common::{
     abi::{
@@ -204,14 +204,14 @@ impl Kernel {
         }))
     }
 
-    /// The program of this direction, for test runs without aya.
-    pub fn program_fd(&self, direction: Direction) -> Result<BorrowedFd<'_>> {
+    /// The program of this direction, for test runs without aya and for calls from other programs.
+    pub fn program(&self, direction: Direction) -> Result<&ProgramFd> {
         let name = program(self.hook, direction);
         let program = self
             .ebpf
             .program(name)
             .with_context(|| format!("the object has no program {name}"))?;
-        Ok(program.fd()?.as_fd())
+        Ok(program.fd()?)
     }
 
     /// A table of flows, for operations on all of its entries at once.

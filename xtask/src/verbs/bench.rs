@@ -12,9 +12,7 @@ pub fn perform(shell: &Shell, bench: &Bench) -> Result<()> {
     }
     setup::make_ready(shell, Purpose::Run)?;
     shell.run(&CommandLine::words("cargo build --release -p isnguard"))?;
-    shell.run(&CommandLine::words(
-        "cargo build --release -p isn-tests --bin bench",
-    ))?;
+    shell.run(&CommandLine::words("cargo build --release -p isn-bench"))?;
     let program = CommandLine::new(shell.release_program("bench"))
         .args(arguments(bench).args)
         .env("ISNGUARD_BIN", shell.release_program("isnguard"));

@@ -76,7 +76,9 @@ fn format(machine: &Machine) -> CommandLine {
 }
 
 fn host_clippy() -> CommandLine {
-    CommandLine::words("cargo clippy --workspace --exclude isn-ebpf --all-targets -- -D warnings")
+    CommandLine::words(
+        "cargo clippy --workspace --exclude isn-ebpf --exclude isn-bench-ebpf --all-targets -- -D warnings",
+    )
 }
 
 /// The way aya-build compiles the object, without linking it.
@@ -140,7 +142,7 @@ mod tests {
             .collect()
     }
 
-    const HOST: &str = "cargo clippy --workspace --exclude isn-ebpf --all-targets -- -D warnings";
+    const HOST: &str = "cargo clippy --workspace --exclude isn-ebpf --exclude isn-bench-ebpf --all-targets -- -D warnings";
 
     #[test]
     fn distro_toolchain_with_everything_around_it() {

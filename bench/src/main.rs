@@ -1,0 +1,48 @@
+//! What isnguard costs, beside floor and peers, in one run. Times are this thread's at work and are printed with ratios within the
+//! same run, since only those carry over to another machine. `cargo xtask bench` builds and runs it.
+
+mod arguments;
+mod figure;
+mod flows;
+mod memory;
+mod paths;
+mod report;
+mod stopwatch;
+mod sweep;
+mod tables;
+mod targets;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Parser as _;
+use nix::unistd::geteuid;
+
+use crate::{arguments::Arguments, paths::Effort, report::Report};
+
+fn main() -> ExitCode {
+    match perform(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: &Arguments) -> Result<()> {
+    ensure!(
+        geteuid().is_root(),
+        "it makes network namespaces and loads BPF programs, which needs root, and this process runs as uid {}: run it \
+         with sudo",
+        geteuid()
+    );
+    let mut report = Report::new();
+    paths::measure(Effort::THOROUGH, &mut report)?;
+    for flows in [1 << 10, 1 << 16, 1 << 20] {
+        paths::among(flows, Effort::THOROUGH, &mut report)?;
+    }
+    tables::measure(arguments.flows, &mut report)?;
+    report.print();
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! The paths that are measured: which frame, which program, what must come of it, and which target the cost must meet.
+
+use etherparse::TcpHeader;
+use isn_bench_ebpf::Stimulus;
+use isn_common::{
+    counter::Counter,
+    flow::Direction::{Inbound, Outbound},
+};
+use isn_tests::test_run::Hook;
+
+use super::{
+    HOT,
+    frames::{self, CLOSING, FOLLOWED, Frame, NEW, PLAIN, Shape, TRANSLATED},
+    lab::Subject,
+};
+
+/// One path.
+pub struct Case {
+    pub id: String,
+    pub what: String,
+    pub subject: Subject,
+    pub frame: Frame,
+    pub stimulus: Stimulus,
+    /// Flows of which each run takes one.
+    pub flows: u32,
+    /// What isnguard must count for each run.
+    pub outcome: Counter,
+    pub against: Against,
+    /// Only what is above a program that passes is set against the floor.
+    pub above_pass: bool,
+    pub target: Option<&'static str>,
+}
+
+/// What a cost is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    Nothing,
+    /// The floor on one of as many flows.
+    Floor,
+}
+
+impl Case {
+    fn new(id: &str, what: &str, subject: Subject, frame: Frame, outcome: Counter) -> Self {
+        Self {
+            id: id.into(),
+            what: what.into(),
+            subject,
+            stimulus: frame.stimulus(HOT),
+            frame,
+            flows: HOT,
+            outcome,
+            against: Against::Floor,
+            above_pass: false,
+            target: None,
+        }
+    }
+
+    fn must(mut self, target: &'static str) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// With one flow whose numbers go on with each run.
+    fn steps(mut self, sequence: u32, acknowledgment: u32) -> Self {
+        self.stimulus = self.frame.stimulus(1);
+        self.stimulus.steps = [sequence, acknowledgment];
+        self
+    }
+
+    fn among(mut self, flows: u32) -> Self {
+        self.stimulus = self.frame.stimulus(flows);
+        self.flows = flows;
+        self
+    }
+}
+
+/// The floor among so many flows, which everything is set against.
+pub fn floor(flows: u32) -> Case {
+    Case::new(
+        "floor",
+        "floor",
+        Subject::Floor,
+        frames::acknowledgment(),
+        Counter::PassNoFlow,
+    )
+    .among(flows)
+}
+
+const INBOUND: Shape = Shape {
+    from_host: false,
+    ..PLAIN
+};
+
+fn out(id: &str, what: &str, shape: Shape, timestamps: bool) -> Case {
+    let frame = Frame::new(shape, |tcp| {
+        tcp.ack = true;
+        frames::options(tcp, timestamps, 0);
+    });
+    let outcome = Counter::PacketsTranslatedOut;
+    Case::new(id, what, Subject::Isnguard(Outbound), frame, outcome)
+}
+
+fn into(id: &str, what: &str, shape: Shape, timestamps: bool, blocks: u8) -> Case {
+    let frame = Frame::new(shape, |tcp| {
+        tcp.ack = true;
+        frames::options(tcp, timestamps, blocks);
+    });
+    let outcome = Counter::PacketsTranslatedIn;
+    Case::new(id, what, Subject::Isnguard(Inbound), frame, outcome)
+}
+
+fn other(id: &str, what: &str, shape: Shape, outcome: Counter) -> Case {
+    let frame = Frame::new(shape, |tcp| tcp.ack = true);
+    Case::new(id, what, Subject::Isnguard(Outbound), frame, outcome)
+}
+
+/// All paths with few flows.
+pub fn hot(hook: Hook) -> Vec<Case> {
+    let mut cases = references();
+    cases.extend(outbound());
+    cases.extend(inbound());
+    cases.extend(others());
+    cases.extend(rare());
+    let prefix = match hook {
+        Hook::Xdp => "xdp",
+        Hook::Tc => "tc",
+    };
+    for case in &mut cases {
+        case.id = format!("{prefix}-{}", case.id);
+        case.what = format!("{}: {}", prefix.to_uppercase(), case.what);
+    }
+    cases
+}
+
+fn references() -> Vec<Case> {
+    let frame = frames::acknowledgment;
+    let nothing = Counter::PassNoFlow;
+    let mut cases = vec![
+        Case::new(
+            "pass",
+            "a program that passes",
+            Subject::Pass,
+            frame(),
+            nothing,
+        ),
+        Case::new(
+            "parse",
+            "a program that parses",
+            Subject::Parse,
+            frame(),
+            nothing,
+        ),
+        floor(HOT),
+    ];
+    for case in &mut cases {
+        case.against = Against::Nothing;
+    }
+    cases
+}
+
+fn outbound() -> Vec<Case> {
+    let data = Shape {
+        data: 1000,
+        ..PLAIN
+    };
+    let v6 = Shape {
+        is_v6: true,
+        ..PLAIN
+    };
+    vec![
+        out("out-ack", "outbound acknowledgment", PLAIN, false).must("P1"),
+        out("out-data", "outbound data that goes on", data, false)
+            .steps(1, 0)
+            .must("P1"),
+        out("out-stamps", "outbound data with timestamps", data, true)
+            .steps(1, 0)
+            .must("P1"),
+        out("out-v6", "outbound acknowledgment, IPv6", v6, false).must("P5"),
+    ]
+}
+
+fn inbound() -> Vec<Case> {
+    let data = Shape {
+        data: 1000,
+        ..INBOUND
+    };
+    let v6 = Shape {
+        is_v6: true,
+        ..INBOUND
+    };
+    vec![
+        into("in-ack", "inbound acknowledgment", INBOUND, false, 0).must("P2"),
+        into(
+            "in-on",
+            "inbound acknowledgment that goes on",
+            INBOUND,
+            false,
+            0,
+        )
+        .steps(0, 1)
+        .must("P2"),
+        into("in-data", "inbound data that goes on", data, false, 0)
+            .steps(1, 0)
+            .must("P2"),
+        into(
+            "in-stamps",
+            "inbound acknowledgment, timestamps",
+            INBOUND,
+            true,
+            0,
+        )
+        .must("P2"),
+        into(
+            "in-sack-1",
+            "inbound with 1 SACK block, timestamps",
+            INBOUND,
+            true,
+            1,
+        )
+        .must("P3 one block"),
+        into(
+            "in-sack-3",
+            "inbound with 3 SACK blocks, timestamps",
+            INBOUND,
+            true,
+            3,
+        )
+        .must("P3 three blocks"),
+        into("in-v6", "inbound acknowledgment, IPv6", v6, false, 0).must("P5"),
+    ]
+}
+
+fn others() -> Vec<Case> {
+    let shape = |service, guarded| Shape {
+        service,
+        guarded,
+        ..PLAIN
+    };
+    let mut stranger = other(
+        "not-guarded",
+        "outbound of a host that is not guarded",
+        shape(TRANSLATED, false),
+        Counter::PassNoFlow,
+    )
+    .must("P4");
+    stranger.above_pass = true;
+    let mut udp = other(
+        "not-tcp",
+        "neither TCP nor ICMP",
+        PLAIN,
+        Counter::PassNotTcp,
+    );
+    udp.frame.octets[PROTOCOL_AT] = 17;
+    vec![
+        other(
+            "followed",
+            "outbound, followed without an offset",
+            shape(FOLLOWED, true),
+            Counter::PassOffsetZero,
+        ),
+        stranger,
+        other(
+            "unknown",
+            "outbound of a flow that is not known",
+            shape(NEW, true),
+            Counter::PassNoFlow,
+        ),
+        udp,
+    ]
+}
+
+/// What a flow sees once or twice in its life.
+fn rare() -> Vec<Case> {
+    let shape = |service| Shape { service, ..PLAIN };
+    let case = |id, what, service, outcome, change: fn(&mut TcpHeader)| {
+        let frame = Frame::new(shape(service), change);
+        Case::new(id, what, Subject::Isnguard(Outbound), frame, outcome)
+    };
+    vec![
+        case(
+            "fin",
+            "outbound FIN",
+            CLOSING,
+            Counter::PacketsTranslatedOut,
+            |tcp| (tcp.ack, tcp.fin) = (true, true),
+        ),
+        case(
+            "syn-again",
+            "SYN of a host, repeated",
+            NEW,
+            Counter::PassOffsetZero,
+            |tcp| tcp.syn = true,
+        ),
+        case(
+            "syn",
+            "SYN of a host, new flow among a million",
+            NEW + 1,
+            Counter::PassOffsetZero,
+            |tcp| tcp.syn = true,
+        )
+        .among(1 << 20),
+    ]
+}
+
+/// Offset of the protocol in a frame of IPv4.
+const PROTOCOL_AT: usize = 14 + 9;
+
+/// Flows at random, among few and many.
+pub fn random(flows: u32) -> Vec<Case> {
+    let mut floor = floor(flows);
+    floor.id = format!("random-floor-{flows}");
+    floor.what = format!("floor, one of {flows} flows at random");
+    floor.against = Against::Nothing;
+    let out = out(
+        &format!("random-out-{flows}"),
+        &format!("outbound, one of {flows} flows at random"),
+        PLAIN,
+        false,
+    );
+    let into = into(
+        &format!("random-in-{flows}"),
+        &format!("inbound, one of {flows} flows at random"),
+        INBOUND,
+        false,
+        0,
+    );
+    let cases = [out, into].map(|case| case.among(flows));
+    let mut all = vec![floor];
+    all.extend(cases.map(|case| {
+        if flows >= 1 << 20 {
+            case.must("P6")
+        } else {
+            case
+        }
+    }));
+    all
+}
