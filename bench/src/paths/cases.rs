@@ -287,14 +287,14 @@ fn rare() -> Vec<Case> {
         case(
             "syn-again",
             "SYN of a host, repeated",
-            NEW,
+            NEW + 1,
             Counter::PassOffsetZero,
             |tcp| tcp.syn = true,
         ),
         case(
             "syn",
             "SYN of a host, new flow among a million",
-            NEW + 1,
+            NEW + 2,
             Counter::PassOffsetZero,
             |tcp| tcp.syn = true,
         )
