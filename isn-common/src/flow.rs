@@ -105,9 +105,9 @@ pub trait FlowKey: Copy {
     fn fold_host(&self) -> u32;
 }
 
-/// IPv4 flow: 16 octets.
+/// IPv4 flow: 16 octets, aligned so that words of them may be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Key4 {
     /// The guarded host's address, network order.
     pub host: [u8; 4],
@@ -121,9 +121,9 @@ pub struct Key4 {
     pub vlan: u32,
 }
 
-/// IPv6 flow: 40 octets.
+/// IPv6 flow: 40 octets, aligned likewise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Key6 {
     /// The guarded host's address, network order.
     pub host: [u8; 16],

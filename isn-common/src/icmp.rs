@@ -53,7 +53,7 @@ pub trait Errors: Address {
 }
 
 macro_rules! errors {
-    ($address:ty, $key:ident, $header:ident, $protocol:ident, $declared:ident) => {
+    ($address:ty, $key:ident, $header:ident, $number:ident, $protocol:ident, $declared:ident) => {
         impl Errors for $address {
             #[inline(always)]
             fn quote<P: Packet>(
@@ -73,18 +73,19 @@ macro_rules! errors {
                 let (source, destination, tcp_at) =
                     $header::quoted(packet, at, end).ok_or(PassReason::Icmp)?;
                 let [s0, s1, d0, d1] = packet.load(tcp_at).ok_or(PassReason::Icmp)?;
-                let (source_port, destination_port) = ([s0, s1], [d0, d1]);
+                let port = u16::from_be_bytes;
+                let (source_port, destination_port) = (port([s0, s1]), port([d0, d1]));
                 let (host, peer, host_port, peer_port) = match direction {
                     Direction::Inbound => (source, destination, source_port, destination_port),
                     Direction::Outbound => (destination, source, destination_port, source_port),
                 };
-                let host = packet.load(host).ok_or(PassReason::Icmp)?;
-                let peer = packet.load(peer).ok_or(PassReason::Icmp)?;
+                let host = packet.$number(host).ok_or(PassReason::Icmp)?;
+                let peer = packet.$number(peer).ok_or(PassReason::Icmp)?;
                 let key = $key {
-                    host,
-                    peer,
-                    host_port,
-                    peer_port,
+                    host: host.to_be_bytes(),
+                    peer: peer.to_be_bytes(),
+                    host_port: host_port.to_be_bytes(),
+                    peer_port: peer_port.to_be_bytes(),
                     vlan: link.vlan.0,
                 };
                 Ok((
@@ -100,8 +101,8 @@ macro_rules! errors {
     };
 }
 
-errors!([u8; 4], Key4, ipv4, PROTOCOL_V4, declared_v4);
-errors!([u8; 16], Key6, ipv6, PROTOCOL_V6, declared_v6);
+errors!([u8; 4], Key4, ipv4, word, PROTOCOL_V4, declared_v4);
+errors!([u8; 16], Key6, ipv6, quadword, PROTOCOL_V6, declared_v6);
 
 /// Where the quote at `at` ends: with the message, or earlier if an extension follows it.
 #[inline(always)]

@@ -21,7 +21,7 @@ use crate::{
 /// A SYN or SYN-ACK of the host, and how its flow is treated. `repr(C)` and without padding, so that a BPF function can be
 /// given one by reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Syn {
     /// The sequence number that the host chose.
     pub isn: Seq,

@@ -22,6 +22,17 @@ pub trait Packet {
     /// The `N` octets at `at`, or `None` if they do not lie wholly within reach.
     fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
 
+    /// The 32-bit number at `at`. An address that goes into a key comes this way: an array has no alignment, and the
+    /// optimizer would put halves of it where the verifier accepts none.
+    fn word(&self, at: usize) -> Option<u32> {
+        self.load(at).map(u32::from_be_bytes)
+    }
+
+    /// The 128-bit number at `at`; see [`Packet::word`].
+    fn quadword(&self, at: usize) -> Option<u128> {
+        self.load(at).map(u128::from_be_bytes)
+    }
+
     /// Replaces the `N` octets at `at`. `None`, and nothing is written, if they are out of reach.
     fn store<const N: usize>(&mut self, at: usize, octets: [u8; N]) -> Option<()>;
 

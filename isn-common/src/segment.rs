@@ -34,10 +34,10 @@ pub struct Segment {
     pub flags: Flags,
     /// Window field, not scaled.
     pub window: u16,
-    /// Source port, network order.
-    pub source_port: [u8; 2],
-    /// Destination port, network order.
-    pub destination_port: [u8; 2],
+    /// Source port, host order.
+    pub source_port: u16,
+    /// Destination port, host order.
+    pub destination_port: u16,
 }
 
 impl Segment {
@@ -76,7 +76,7 @@ pub trait Family: Address {
 }
 
 macro_rules! family {
-    ($address:ty, $key:ident, $header:ident) => {
+    ($address:ty, $key:ident, $header:ident, $number:ident) => {
         impl Family for $address {
             #[inline(always)]
             fn locate<P: Packet>(
@@ -102,14 +102,14 @@ macro_rules! family {
                     ),
                 };
                 // The addresses go straight from the packet into the key: the stack is short.
-                let host = packet.load(host).ok_or(PassReason::Truncated)?;
-                let peer = packet.load(peer).ok_or(PassReason::Truncated)?;
+                let host = packet.$number(host).ok_or(PassReason::Truncated)?;
+                let peer = packet.$number(peer).ok_or(PassReason::Truncated)?;
                 Ok((
                     $key {
-                        host,
-                        peer,
-                        host_port,
-                        peer_port,
+                        host: host.to_be_bytes(),
+                        peer: peer.to_be_bytes(),
+                        host_port: host_port.to_be_bytes(),
+                        peer_port: peer_port.to_be_bytes(),
                         vlan: link.vlan.0,
                     },
                     segment,
@@ -119,8 +119,8 @@ macro_rules! family {
     };
 }
 
-family!([u8; 4], Key4, ipv4);
-family!([u8; 16], Key6, ipv6);
+family!([u8; 4], Key4, ipv4, word);
+family!([u8; 16], Key6, ipv6, quadword);
 
 #[inline(always)]
 fn read<P: Packet>(
@@ -152,8 +152,8 @@ fn read<P: Packet>(
         acknowledgment: Seq(u32::from_be_bytes([h[8], h[9], h[10], h[11]])),
         flags: Flags(h[13]),
         window: u16::from_be_bytes([h[14], h[15]]),
-        source_port: [h[0], h[1]],
-        destination_port: [h[2], h[3]],
+        source_port: u16::from_be_bytes([h[0], h[1]]),
+        destination_port: u16::from_be_bytes([h[2], h[3]]),
     })
 }
 
@@ -174,7 +174,7 @@ fn stub<P: Packet>(packet: &P, at: usize, length: u32) -> Result<Segment, PassRe
         acknowledgment: Seq(0),
         flags: Flags(0),
         window: 0,
-        source_port: [s0, s1],
-        destination_port: [d0, d1],
+        source_port: u16::from_be_bytes([s0, s1]),
+        destination_port: u16::from_be_bytes([d0, d1]),
     })
 }

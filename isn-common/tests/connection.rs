@@ -42,8 +42,8 @@ fn segment(flags: u8, sequence: u32, acknowledgment: u32, window: u16, data: u32
         acknowledgment: Seq(acknowledgment),
         flags: Flags(flags),
         window,
-        source_port: [0, 1],
-        destination_port: [0, 2],
+        source_port: 1,
+        destination_port: 2,
     }
 }
 

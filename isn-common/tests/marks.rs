@@ -77,8 +77,8 @@ fn segment(flags: u8, sequence: u32, acknowledgment: u32, data: u32) -> Segment 
         acknowledgment: Seq(acknowledgment),
         flags: Flags(flags),
         window: 1_000,
-        source_port: [0, 1],
-        destination_port: [0, 2],
+        source_port: 1,
+        destination_port: 2,
     }
 }
 

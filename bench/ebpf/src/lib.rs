@@ -1,9 +1,6 @@
 //! What benchmark and programs say to each other. The programs are in the binary, which only the BPF target builds.
 #![no_std]
 
-/// SACK edges that a stimulus can restore: three blocks, as many as fit beside timestamps (RFC 2018 section 3).
-pub const EDGES: usize = 6;
-
 /// What a frame is made to say before each run, since the program that is measured changes it. Numbers of packets are as they
 /// lie in memory, so in network order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +8,7 @@ pub const EDGES: usize = 6;
 pub struct Stimulus {
     /// Where the random numbers stand (a linear congruential generator).
     pub state: u64,
-    /// Flows less one, a power of two less one: each run takes one of them at random. 0: always the same.
+    /// Flows less one, a power of two less one: each run takes one of them at random.
     pub mask: u32,
     /// Offset of the port in which the low 16 bits of a flow's number stand.
     pub port_at: u32,
@@ -23,12 +20,4 @@ pub struct Stimulus {
     pub sequence: u32,
     /// Acknowledgment number, host order.
     pub acknowledgment: u32,
-    /// What is added to both numbers with each run.
-    pub steps: [u32; 2],
-    /// SACK edges in use.
-    pub edges: u32,
-    /// Offset of the first of them.
-    pub edges_at: u32,
-    /// SACK edges.
-    pub edge: [u32; EDGES],
 }

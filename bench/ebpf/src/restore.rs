@@ -1,7 +1,7 @@
-//! Brings a frame back to what it was before it was translated, so that every run of a measurement meets the same input.
+//! Makes a frame one of a flow at random, and brings its numbers back to what they were before they were translated.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use isn_bench_ebpf::{EDGES, Stimulus};
+use isn_bench_ebpf::Stimulus;
 
 use crate::frame::Frame;
 
@@ -13,37 +13,20 @@ static STIMULUS: PerCpuArray<Stimulus> = PerCpuArray::with_max_entries(1, 0);
 const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 const INCREMENT: u64 = 1_442_695_040_888_963_407;
 
-/// Restores numbers and edges, and chooses a flow. Where the frame is too short, the program behind says so.
+/// Chooses a flow and restores the numbers. Where the frame is too short, the program behind says so.
 #[inline(always)]
 pub fn restore(frame: &Frame) -> Option<()> {
     // SAFETY: the value is this CPU's own.
     let stimulus = unsafe { &mut *STIMULUS.get_ptr_mut(0)? };
-    if stimulus.mask != 0 {
-        let state = stimulus
-            .state
-            .wrapping_mul(MULTIPLIER)
-            .wrapping_add(INCREMENT);
-        stimulus.state = state;
-        let number = (state >> 40) as u32 & stimulus.mask;
-        frame.store(stimulus.port_at as usize, (number as u16).to_be())?;
-        frame.store(stimulus.address_at as usize, (number >> 16) as u8)?;
-    }
+    let state = stimulus
+        .state
+        .wrapping_mul(MULTIPLIER)
+        .wrapping_add(INCREMENT);
+    stimulus.state = state;
+    let number = (state >> 40) as u32 & stimulus.mask;
+    frame.store(stimulus.port_at as usize, (number as u16).to_be())?;
+    frame.store(stimulus.address_at as usize, (number >> 16) as u8)?;
     let tcp = stimulus.tcp_at as usize;
     frame.store(tcp + 4, stimulus.sequence.to_be())?;
-    frame.store(tcp + 8, stimulus.acknowledgment.to_be())?;
-    let [sequence, acknowledgment] = stimulus.steps;
-    if sequence | acknowledgment != 0 {
-        stimulus.sequence = stimulus.sequence.wrapping_add(sequence);
-        stimulus.acknowledgment = stimulus.acknowledgment.wrapping_add(acknowledgment);
-    }
-    if stimulus.edges != 0 {
-        for edge in 0..EDGES {
-            if edge as u32 >= stimulus.edges {
-                break;
-            }
-            let at = stimulus.edges_at as usize + 4 * edge;
-            frame.store(at, stimulus.edge[edge].to_be())?;
-        }
-    }
-    Some(())
+    frame.store(tcp + 8, stimulus.acknowledgment.to_be())
 }

@@ -1,7 +1,7 @@
 //! Frames as they stand on the wire of a connection that is open, and the flows that they belong to.
 
 use etherparse::{IpNumber, Ipv4Header, Ipv6Header, TcpHeader, TcpOptionElement};
-use isn_bench_ebpf::{EDGES, Stimulus};
+use isn_bench_ebpf::Stimulus;
 use isn_common::{
     abi::flow::{Control, Record, pack},
     flow::{Key4, Key6},
@@ -10,14 +10,25 @@ use isn_common::{
 
 /// Octets of the buffer of a run.
 pub const ROOM: usize = 2048;
-/// Wire minus host.
-pub const OFFSET: u32 = 2_000_000_000;
-/// The peer's port of flows with an offset, of others that are being closed, of such as are followed and have none, and of
-/// new ones.
-pub const TRANSLATED: u16 = 443;
-pub const CLOSING: u16 = 444;
+/// Wire minus host, of flows by their peer's port. Whoever translates the same frame again and again moves its numbers on by
+/// that much with each run: the host's numbers go up by one or down by one, so that either all of them are new or none.
+pub const fn offset(service: u16) -> u32 {
+    match service {
+        UP => 1,
+        DOWN | CLOSING => u32::MAX,
+        _ => 0,
+    }
+}
+
+/// Peer's ports: of flows with an offset, up and down; of others that are being closed; of such as are followed and have no
+/// offset; of new ones.
+pub const UP: u16 = 443;
+pub const DOWN: u16 = 444;
+pub const CLOSING: u16 = 445;
 pub const FOLLOWED: u16 = 80;
 pub const NEW: u16 = 8080;
+/// A VLAN that one of the flows lives in.
+pub const VLAN: u16 = 7;
 /// Prefixes that are guarded, 16 and 64 bits long.
 pub const GUARDED_V4: [u8; 4] = [10, 1, 0, 0];
 pub const GUARDED_V6: [u8; 16] = [0x20, 1, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -72,7 +83,7 @@ impl Flow {
 
     /// As the floor has it: as the frame of the host does.
     pub fn floor_key(self) -> [u8; 16] {
-        let key = self.key4(TRANSLATED);
+        let key = self.key4(UP);
         let mut octets = [0; 16];
         octets[..4].copy_from_slice(&key.host);
         octets[4..8].copy_from_slice(&key.peer);
@@ -82,12 +93,18 @@ impl Flow {
     }
 }
 
-/// A flow that is open.
-pub fn record(offset: u32, now: Tick) -> Record {
+/// A flow to this port that is open. Where the host's numbers go down, the peer's acknowledgments go up: the host has sent
+/// what they acknowledge, and each moves the right edge.
+pub fn record(service: u16, now: Tick) -> Record {
+    let (mark, edge) = if service == DOWN {
+        (HIGH_WATER.wrapping_add(WINDOW / 2), HIGH_WATER.wrapping_add(65_535))
+    } else {
+        (HIGH_WATER, HIGH_WATER.wrapping_add(WINDOW))
+    };
     Record {
-        identity: pack(offset, 1_000_000),
-        sent: pack(HIGH_WATER, now.0),
-        received: pack(HIGH_WATER.wrapping_add(WINDOW), PEER_NEXT),
+        identity: pack(offset(service), 1_000_000),
+        sent: pack(mark, now.0),
+        received: pack(edge, PEER_NEXT),
         stamps: 0,
         life: pack(OPEN, now.0),
     }
@@ -122,7 +139,7 @@ pub const PLAIN: Shape = Shape {
     from_host: true,
     is_v6: false,
     vlan: None,
-    service: TRANSLATED,
+    service: DOWN,
     guarded: true,
     data: 0,
 };
@@ -137,7 +154,8 @@ impl Frame {
     pub fn new(shape: Shape, change: impl FnOnce(&mut TcpHeader)) -> Self {
         let (host_port, service) = (0, shape.service);
         let mut tcp = if shape.from_host {
-            TcpHeader::new(host_port, service, HIGH_WATER.wrapping_sub(OFFSET), 65_535)
+            let sequence = HIGH_WATER.wrapping_sub(offset(service));
+            TcpHeader::new(host_port, service, sequence, 65_535)
         } else {
             TcpHeader::new(service, host_port, PEER_NEXT, 65_535)
         };
@@ -167,10 +185,10 @@ impl Frame {
         }
     }
 
-    /// Restores the numbers of this frame, and takes one of `flows` flows, a power of two, at random for each run.
+    /// What restores the numbers of this frame, and takes one of `flows` flows, a power of two, at random for each run.
     pub fn stimulus(&self, flows: u32) -> Stimulus {
         let number = |at: usize| u32::try_from(at).expect("a frame is short");
-        let mut stimulus = Stimulus {
+        Stimulus {
             state: 1,
             mask: flows - 1,
             port_at: number(self.port_at),
@@ -178,35 +196,6 @@ impl Frame {
             tcp_at: number(self.tcp_at),
             sequence: self.tcp.sequence_number,
             acknowledgment: self.tcp.acknowledgment_number,
-            ..Stimulus::default()
-        };
-        if let Some((at, edges)) = self.edges() {
-            stimulus.edges = number(edges.len());
-            stimulus.edges_at = number(at);
-            stimulus.edge[..edges.len()].copy_from_slice(&edges);
-        }
-        stimulus
-    }
-
-    /// The SACK edges and where they begin.
-    fn edges(&self) -> Option<(usize, Vec<u32>)> {
-        let mut at = self.tcp_at + TcpHeader::MIN_LEN;
-        let mut rest = self.tcp.options.as_slice();
-        loop {
-            match *rest {
-                [1, ..] => (at, rest) = (at + 1, &rest[1..]),
-                [5, length, ..] => {
-                    let blocks = &rest[2..usize::from(length)];
-                    let edges = blocks.chunks_exact(4).map(|edge| {
-                        u32::from_be_bytes(edge.try_into().expect("four octets are four"))
-                    });
-                    return Some((at + 2, edges.collect()));
-                }
-                [_, length, ..] => {
-                    (at, rest) = (at + usize::from(length), &rest[usize::from(length)..]);
-                }
-                _ => return None,
-            }
         }
     }
 }
@@ -286,5 +275,4 @@ pub fn options(tcp: &mut TcpHeader, timestamps: bool, blocks: u8) {
         ));
     }
     tcp.set_options(&options).expect("they fit into 40 octets");
-    const { assert!(EDGES >= 6) };
 }

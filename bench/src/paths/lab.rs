@@ -16,7 +16,7 @@ use isn_common::{
         policy::{Mode, Policy, Rule},
         settings::{OnFull, Settings},
     },
-    flow::Direction,
+    flow::{Direction, Key4},
     siphash::Key,
     tick::Tick,
 };
@@ -27,7 +27,7 @@ use isn_tests::{
 
 use super::{
     cases::Case,
-    frames::{self, Flow},
+    frames::{self, CLOSING, DOWN, FOLLOWED, Flow, UP, VLAN},
 };
 use crate::stopwatch::timed;
 
@@ -55,7 +55,7 @@ pub struct Lab {
     parse: ProgramFd,
     floor: ProgramFd,
     restore: ProgramFd,
-    hook: Hook,
+    targets: ProgramArray<MapData>,
     cpus: usize,
 }
 
@@ -68,7 +68,7 @@ unsafe impl Pod for Given {}
 
 impl Lab {
     /// Loads everything, with this many flows of IPv4 in the tables of the floor and of translated flows; of others there
-    /// are no more than are measured hot.
+    /// are few.
     pub fn new(hook: Hook, flows: u32) -> Result<Self> {
         let mut bench = EbpfLoader::new()
             .map_max_entries("FLOOR", flows)
@@ -81,6 +81,14 @@ impl Lab {
             load("floor")?,
             load("restore")?,
         );
+        let name = match hook {
+            Hook::Xdp => "TARGET_XDP",
+            Hook::Tc => "TARGET_TC",
+        };
+        let targets = bench
+            .take_map(name)
+            .with_context(|| format!("no map {name}"))?
+            .try_into()?;
         let cpus = nr_cpus().map_err(|(what, error)| anyhow!("{what}: {error}"))?;
         let mut lab = Self {
             kernel: kernel(hook, flows)?,
@@ -89,7 +97,7 @@ impl Lab {
             parse,
             floor,
             restore,
-            hook,
+            targets,
             cpus,
         };
         lab.fill(flows)?;
@@ -98,28 +106,39 @@ impl Lab {
 
     fn fill(&mut self, flows: u32) -> Result<()> {
         let now = clock::now();
-        let translated = frames::record(frames::OFFSET, now);
-        let followed = frames::record(0, now);
         let all = || (0..flows).map(Flow);
-        let hot = || (0..flows.min(super::HOT)).map(Flow);
+        let few = || (0..flows.min(super::HOT)).map(Flow);
+        let record = |service| frames::record(service, now);
         insert(
             self.kernel.table4(maps::TRANSLATED_V4)?,
-            all().map(|flow| (flow.key4(frames::TRANSLATED), translated)),
+            all().map(|flow| (flow.key4(UP), record(UP))),
         )?;
+        for service in [DOWN, CLOSING] {
+            insert(
+                self.kernel.table4(maps::TRANSLATED_V4)?,
+                few().map(|flow| (flow.key4(service), record(service))),
+            )?;
+        }
+        let tagged = Key4 {
+            vlan: VLAN.into(),
+            ..Flow(0).key4(DOWN)
+        };
         insert(
             self.kernel.table4(maps::TRANSLATED_V4)?,
-            hot().map(|flow| (flow.key4(frames::CLOSING), translated)),
+            [(tagged, record(DOWN))].into_iter(),
         )?;
-        insert(
-            self.kernel.table6(maps::TRANSLATED_V6)?,
-            hot().map(|flow| (flow.key6(frames::TRANSLATED), translated)),
-        )?;
+        for service in [UP, DOWN] {
+            insert(
+                self.kernel.table6(maps::TRANSLATED_V6)?,
+                few().map(|flow| (flow.key6(service), record(service))),
+            )?;
+        }
         insert(
             self.kernel.table4(maps::HISTORY_V4)?,
-            hot().map(|flow| (flow.key4(frames::FOLLOWED), followed)),
+            few().map(|flow| (flow.key4(FOLLOWED), record(FOLLOWED))),
         )?;
         let mut value = [0; 32];
-        value[..4].copy_from_slice(&frames::OFFSET.to_ne_bytes());
+        value[..4].copy_from_slice(&frames::offset(UP).to_ne_bytes());
         let map = self.bench.map_mut("FLOOR").context("no map FLOOR")?;
         insert::<[u8; 16], [u8; 32]>(map.try_into()?, all().map(|flow| (flow.floor_key(), value)))
     }
@@ -129,11 +148,17 @@ impl Lab {
         self.repeated(&self.pass, &frames::acknowledgment().octets, runs)
     }
 
-    /// Nanoseconds for restoring the frame of a case and the subject behind that.
+    /// Nanoseconds for a run of the subject, and of what restores its frame before, if the case has that.
     pub fn run(&mut self, subject: Subject, case: &Case, runs: u32) -> Result<f64> {
-        self.prepare(subject, &case.stimulus)?;
+        self.renew()?;
         let before = self.kernel.counters()?;
-        let took = self.repeated(&self.restore, &case.frame.octets, runs)?;
+        let took = match &case.stimulus {
+            Some(stimulus) => {
+                self.aim(subject, stimulus)?;
+                self.repeated(&self.restore, &case.frame.octets, runs)?
+            }
+            None => self.repeated(self.program(subject)?, &case.frame.octets, runs)?,
+        };
         if let Subject::Isnguard(_) = subject {
             let outcome = case.outcome.index();
             let counted = self.kernel.counters()?[outcome] - before[outcome];
@@ -147,26 +172,41 @@ impl Lab {
         Ok(took)
     }
 
-    fn prepare(&mut self, subject: Subject, stimulus: &Stimulus) -> Result<()> {
-        let map = self.bench.map_mut("STIMULUS").context("no map STIMULUS")?;
-        let mut given: PerCpuArray<_, Given> = map.try_into()?;
-        let on_each = vec![Given(*stimulus); self.cpus];
-        given.set(0, PerCpuValues::try_from(on_each)?, 0)?;
-        let target = match subject {
+    /// Brings the flow of all frames back to where it was before the runs so far.
+    fn renew(&mut self) -> Result<()> {
+        let now = clock::now();
+        let flow = Flow(0);
+        for service in [UP, DOWN] {
+            let record = frames::record(service, now);
+            insert(
+                self.kernel.table4(maps::TRANSLATED_V4)?,
+                [(flow.key4(service), record)].into_iter(),
+            )?;
+            insert(
+                self.kernel.table6(maps::TRANSLATED_V6)?,
+                [(flow.key6(service), record)].into_iter(),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn program(&self, subject: Subject) -> Result<&ProgramFd> {
+        Ok(match subject {
             Subject::Pass => &self.pass,
             Subject::Parse => &self.parse,
             Subject::Floor => &self.floor,
             Subject::Isnguard(direction) => self.kernel.program(direction)?,
-        };
-        let name = match self.hook {
-            Hook::Xdp => "TARGET_XDP",
-            Hook::Tc => "TARGET_TC",
-        };
-        let map = self
-            .bench
-            .map_mut(name)
-            .with_context(|| format!("no map {name}"))?;
-        Ok(ProgramArray::try_from(map)?.set(0, target, 0)?)
+        })
+    }
+
+    /// Has the program that restores frames do what the stimulus says, and go on to the subject.
+    fn aim(&mut self, subject: Subject, stimulus: &Stimulus) -> Result<()> {
+        let map = self.bench.map_mut("STIMULUS").context("no map STIMULUS")?;
+        let mut given: PerCpuArray<_, Given> = map.try_into()?;
+        let on_each = vec![Given(*stimulus); self.cpus];
+        given.set(0, PerCpuValues::try_from(on_each)?, 0)?;
+        let target = self.program(subject)?.try_clone()?;
+        Ok(self.targets.set(0, &target, 0)?)
     }
 
     /// Nanoseconds for each of many runs of a program.
@@ -200,7 +240,7 @@ fn loaded(bench: &mut Ebpf, hook: Hook, what: &str) -> Result<ProgramFd> {
 /// isnguard's programs, which guard the hosts of the frames.
 fn kernel(hook: Hook, flows: u32) -> Result<Kernel> {
     let room = Room {
-        translated: flows + super::HOT,
+        translated: flows + 2 * super::HOT,
         half_open: 65_536,
         ..Room::AMPLE
     };
