@@ -53,10 +53,10 @@ impl Change {
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits before")]
     pub const fn folded(self) -> u16 {
-        let sum = (self.0 & 0xffff_ffff).wrapping_add(self.0 >> 32);
-        let sum = (sum & 0xffff)
-            .wrapping_add((sum >> 16) & 0xffff)
-            .wrapping_add(sum >> 32);
+        // A few words of 33 bits: what lies above 32 bits is small.
+        let sum = (self.0 & 0xffff)
+            .wrapping_add(self.0 >> 16 & 0xffff)
+            .wrapping_add(self.0 >> 32);
         let sum = (sum & 0xffff).wrapping_add(sum >> 16);
         let sum = (sum & 0xffff).wrapping_add(sum >> 16);
         sum as u16

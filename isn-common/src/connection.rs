@@ -142,19 +142,19 @@ const fn is_before_syn(record: &Record, control: Control, wire: Seq) -> bool {
     !control.has(Control::ANSWERED) && wire.precedes(record.wire_isn())
 }
 
-/// Takes note of a segment from the peer. The acknowledgment is the wire's, as it came.
+/// Takes note of a segment from the peer, where `record` is what was just read of the flow. The acknowledgment is the wire's, as it
+/// came.
 #[inline(always)]
-pub fn inbound<W: Word>(flow: &Flow<W>, segment: &Segment, now: Tick) {
-    let record = flow.record();
+pub fn inbound<W: Word>(flow: &Flow<W>, record: &Record, segment: &Segment, now: Tick) {
     let control = record.control();
     let phase = control.phase();
-    let acknowledged = segment.flags.ack() && acknowledges(&record, phase, segment);
+    let acknowledged = segment.flags.ack() && acknowledges(record, phase, segment);
     let mut set = Control::PEER_SEEN;
     if acknowledged && phase == Phase::HalfOpen && !segment.flags.rst() {
         set |= Control::ANSWERED;
     }
-    let right_edge = right_edge(&record, control, segment, acknowledged);
-    let (peer_next, near) = peer_next(&record, control, phase, segment, acknowledged);
+    let right_edge = right_edge(record, control, segment, acknowledged);
+    let (peer_next, near) = peer_next(record, control, phase, segment, acknowledged);
     receive(flow, record.received, right_edge, peer_next);
     if near && segment.flags.rst() {
         set |= Control::PEER_RST;

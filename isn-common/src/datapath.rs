@@ -9,6 +9,7 @@ use crate::{
     connection,
     counter::Counter,
     expiry::Place,
+    express::{self, Plain},
     flow::Direction,
     headers::ethernet::{self, Ethernet, IPV4, IPV6},
     icmp,
@@ -69,6 +70,9 @@ where
     P: Packet,
     W: Tables<[u8; 4]>,
 {
+    if let Some(verdict) = express::run::<[u8; 4], P, W>(packet, world, direction) {
+        return Step::Done(verdict);
+    }
     match ethernet::read(packet) {
         Ok(link) if link.ether_type == IPV4 => {
             follow::<[u8; 4], P, W>(packet, world, link, direction)
@@ -81,11 +85,14 @@ where
 
 /// The fast path of one family.
 #[inline(always)]
-pub fn established<A: Family, P: Packet, W: Tables<A>>(
+pub fn established<A: Family + Plain, P: Packet, W: Tables<A>>(
     packet: &mut P,
     world: &W,
     direction: Direction,
 ) -> Step {
+    if let Some(verdict) = express::run::<A, P, W>(packet, world, direction) {
+        return Step::Done(verdict);
+    }
     match ethernet::read(packet) {
         Ok(link) => follow::<A, P, W>(packet, world, link, direction),
         Err(reason) => Step::Done(Verdict::Pass(reason)),
@@ -166,11 +173,7 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     }
     note_outbound(packet, world, &held.flow, &record, segment);
     complete(world, key, &held, segment, Direction::Outbound);
-    let by = record.translation();
-    if !by.is_none() {
-        count_signed(packet, world, segment);
-    }
-    send(packet, segment, by)
+    send_established(packet, world, segment, record.translation())
 }
 
 /// Moves a half-open flow to its place if the segment that was just noted completes the handshake.
@@ -297,6 +300,20 @@ fn send<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -> Verdic
     }
 }
 
+/// The same for a segment of an established connection, where a signature is none that its SYN announced.
+#[inline(always)]
+pub(crate) fn send_established<P: Packet, W: World>(
+    packet: &mut P,
+    world: &W,
+    segment: &Segment,
+    by: Translation,
+) -> Verdict {
+    if !by.is_none() {
+        count_signed(packet, world, segment);
+    }
+    send(packet, segment, by)
+}
+
 /// Counts a signature that no SYN has announced (S7): the translation breaks it, which must not go
 /// unnoticed.
 #[inline(always)]
@@ -365,7 +382,7 @@ fn from_peer<A: Family, P: Packet, W: Tables<A>>(
     if held.place == Place::History && segment.flags.ack() && is_lost(world, &held.flow.record()) {
         return Verdict::Drop(DropReason::Untranslatable);
     }
-    connection::inbound(&*held.flow, segment, world.now());
+    connection::inbound(&*held.flow, &held.flow.record(), segment, world.now());
     let by = held.flow.translation();
     complete(world, key, held, segment, Direction::Inbound);
     receive(packet, world, segment, by)
@@ -373,7 +390,7 @@ fn from_peer<A: Family, P: Packet, W: Tables<A>>(
 
 /// Writes the host's acknowledgment numbers, if the segment has any.
 #[inline(always)]
-fn receive<P: Packet, W: World>(
+pub(crate) fn receive<P: Packet, W: World>(
     packet: &mut P,
     world: &W,
     segment: &Segment,

@@ -22,6 +22,7 @@ pub mod connection;
 pub mod counter;
 pub mod datapath;
 pub mod expiry;
+pub mod express;
 pub mod flow;
 pub mod headers;
 #[cfg(any(test, feature = "host"))]

@@ -19,6 +19,11 @@ pub trait Packet {
     /// Length of the whole frame, also of the part that [`Packet::load`] cannot reach.
     fn length(&self) -> u32;
 
+    /// Whether the whole frame has at least so many octets.
+    fn holds(&self, octets: u32) -> bool {
+        self.length() >= octets
+    }
+
     /// The `N` octets at `at`, or `None` if they do not lie wholly within reach.
     fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
 

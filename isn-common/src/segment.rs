@@ -122,8 +122,9 @@ macro_rules! family {
 family!([u8; 4], Key4, ipv4, word);
 family!([u8; 16], Key6, ipv6, quadword);
 
+/// The TCP header at `at` of a datagram with `length` octets from there on.
 #[inline(always)]
-fn read<P: Packet>(
+pub fn read<P: Packet>(
     packet: &P,
     at: usize,
     length: u32,

@@ -55,7 +55,7 @@ fn after_outbound(control: u32, segment: &Segment) -> Record {
 
 fn after_inbound(control: u32, segment: &Segment) -> Record {
     let flow = flow(control);
-    inbound(&flow, segment, NOW);
+    inbound(&flow, &flow.record(), segment, NOW);
     flow.record()
 }
 
@@ -141,7 +141,7 @@ fn a_syn_ack_answers_and_its_window_is_not_scaled() {
         ..SynOptions::default()
     };
     peer_syn(&flow, &answer, &options, NOW);
-    inbound(&flow, &answer, NOW);
+    inbound(&flow, &flow.record(), &answer, NOW);
     let record = flow.record();
     assert_eq!(record.control().phase(), Phase::Established);
     assert_eq!(record.right_edge(), Seq(6_000));
@@ -289,7 +289,7 @@ fn the_marks_wrap_with_the_sequence_space() {
         NOW,
     );
     assert_eq!(flow.record().high_water(), Seq(89));
-    inbound(&flow, &segment(ACK, 50_000, 89, 1_000, 0), NOW);
+    inbound(&flow, &flow.record(), &segment(ACK, 50_000, 89, 1_000, 0), NOW);
     assert_eq!(flow.record().right_edge(), Seq(1_089));
 }
 

@@ -19,12 +19,8 @@ use isn_common::{
     },
 };
 
-use crate::hide::{hide, unknown};
+use crate::hide::{bounded, hide, unknown};
 
-/// Bounds an offset for the verifier, and changes none: twice the longest chain of IPv6 headers that
-/// is walked, and all else that may precede an option, lie below. A mask and not a comparison, since
-/// kernels before 6.8 forget what was compared once the register is spilled.
-const OFFSET: usize = 0x7fff;
 /// Headers are made linear up to here: Ethernet, two tags, IPv6 with extensions, TCP with options.
 const HEADERS: u32 = 256;
 
@@ -61,7 +57,7 @@ impl Packet for TcPacket {
 
     #[inline(always)]
     fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let at = hide(at) & OFFSET;
+        let at = bounded(at);
         // SAFETY: the context is the one the kernel gave.
         let (data, data_end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
         let start = data + at;

@@ -13,12 +13,7 @@ use isn_common::{
     },
 };
 
-use crate::hide::{hide, unknown};
-
-/// Bounds an offset for the verifier, and changes none: twice the longest chain of IPv6 headers that
-/// is walked, and all else that may precede an option, lie below. A mask and not a comparison, since
-/// kernels before 6.8 forget what was compared once the register is spilled.
-const OFFSET: usize = 0x7fff;
+use crate::hide::{bounded, hide, unknown};
 
 /// The frame of an XDP context; headers are read from its first buffer.
 pub struct XdpPacket(*mut xdp_md);
@@ -33,7 +28,7 @@ impl XdpPacket {
     /// A pointer to `N` octets at `at` that lie within the first buffer.
     #[inline(always)]
     fn octets<const N: usize>(&self, at: usize) -> Option<*mut [u8; N]> {
-        let at = hide(at) & OFFSET;
+        let at = bounded(at);
         // SAFETY: the context is the one the kernel gave.
         let (data, data_end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
         let start = data + at;
@@ -49,6 +44,14 @@ impl Packet for XdpPacket {
     fn length(&self) -> u32 {
         // SAFETY: the context is the one the kernel gave. Counts all buffers of a jumbo frame.
         unsafe { bpf_xdp_get_buff_len(self.0) as u32 }
+    }
+
+    #[inline(always)]
+    fn holds(&self, octets: u32) -> bool {
+        // SAFETY: the context is the one the kernel gave.
+        let (data, data_end) = unsafe { ((*self.0).data, (*self.0).data_end) };
+        // Nearly every frame is in one buffer, which costs no call to find out.
+        data_end.wrapping_sub(data) >= octets || self.length() >= octets
     }
 
     #[inline(always)]

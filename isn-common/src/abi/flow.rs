@@ -106,6 +106,15 @@ impl Record {
         life: 0,
     };
 
+    /// The same with this state.
+    #[must_use]
+    pub const fn with_control(self, control: Control) -> Self {
+        Self {
+            life: pack(control.0, unpack(self.life).1),
+            ..self
+        }
+    }
+
     /// Wire minus host.
     #[must_use]
     pub const fn offset(&self) -> Offset {

@@ -39,21 +39,19 @@ pub fn read<const PROTOCOL: u8, P: Packet>(packet: &P, at: usize) -> Result<Ipv4
     if fragment & FRAGMENT_OFFSET != 0 {
         return Err(PassReason::Fragment);
     }
-    let total = u32::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-    let in_frame = packet
-        .length()
-        .wrapping_sub(u32::try_from(at).unwrap_or(u32::MAX));
-    #[allow(clippy::cast_possible_truncation, reason = "at most 60")]
-    let header = header_length as u32;
-    let total = if total == 0 && in_frame > LONGEST {
-        in_frame
-    } else {
-        total
-    };
+    #[allow(clippy::cast_possible_truncation, reason = "at most 60, and within a frame")]
+    let (header, at_in_frame) = (header_length as u32, at as u32);
+    let mut total = u32::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+    if total == 0 {
+        let in_frame = packet.length().wrapping_sub(at_in_frame);
+        if in_frame > LONGEST {
+            total = in_frame;
+        }
+    }
     if total < header {
         return Err(PassReason::BadHeader);
     }
-    if total > in_frame {
+    if !packet.holds(at_in_frame.wrapping_add(total)) {
         return Err(PassReason::Truncated);
     }
     Ok(Ipv4 {

@@ -42,16 +42,16 @@ pub fn read<const PROTOCOL: u8, P: Packet>(packet: &P, at: usize) -> Result<Ipv6
     }
     let first = at.wrapping_add(LENGTH);
     let (payload_at, is_fragment) = behind_extensions::<PROTOCOL, P>(packet, next, first)?;
-    let payload = u32::from(u16::from_be_bytes([l0, l1]));
-    let in_frame = packet
-        .length()
-        .wrapping_sub(u32::try_from(first).unwrap_or(u32::MAX));
-    let payload = if payload == 0 && in_frame > LONGEST {
-        in_frame
-    } else {
-        payload
-    };
-    if payload > in_frame {
+    let mut payload = u32::from(u16::from_be_bytes([l0, l1]));
+    #[allow(clippy::cast_possible_truncation, reason = "within a frame")]
+    let first_in_frame = first as u32;
+    if payload == 0 {
+        let in_frame = packet.length().wrapping_sub(first_in_frame);
+        if in_frame > LONGEST {
+            payload = in_frame;
+        }
+    }
+    if !packet.holds(first_in_frame.wrapping_add(payload)) {
         return Err(PassReason::Truncated);
     }
     let extensions = u32::try_from(payload_at.wrapping_sub(first)).unwrap_or(u32::MAX);
