@@ -52,10 +52,7 @@ pub fn run<A: Plain, P: Packet, W: Tables<A>>(
     direction: Direction,
 ) -> Option<Verdict> {
     let (key, segment) = A::plain(packet, direction)?;
-    let flow = match world.translated(&key) {
-        Some(flow) => flow,
-        None => world.history(&key)?,
-    };
+    let flow = world.settled(&key)?;
     let record = plain_record(&flow.record())?;
     Some(match direction {
         Direction::Outbound => {

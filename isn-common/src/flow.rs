@@ -203,6 +203,44 @@ const fn ports(host: [u8; 2], peer: [u8; 2]) -> u32 {
     u32::from_le_bytes([host[0], host[1], peer[0], peer[1]])
 }
 
+impl Key4 {
+    /// The same octets as words of native order. What a map's hash reads in words must have been written in words: the
+    /// processor cannot forward several narrow writes to a wide read, and waits for all of them to be done.
+    #[must_use]
+    #[inline(always)]
+    pub const fn words(&self) -> [u64; 2] {
+        let ([a, b, c, d], [e, f, g, h]) = (self.host, self.peer);
+        let ([i, j], [k, l]) = (self.host_port, self.peer_port);
+        let [m, n, o, p] = self.vlan.to_ne_bytes();
+        [
+            u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+        ]
+    }
+}
+
+impl Key6 {
+    /// As [`Key4::words`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn words(&self) -> [u64; 5] {
+        let ([a, b], [c, d]) = (long_halves(self.host), long_halves(self.peer));
+        let ([i, j], [k, l]) = (self.host_port, self.peer_port);
+        let [m, n, o, p] = self.vlan.to_ne_bytes();
+        [a, b, c, d, u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+    }
+}
+
+/// Both halves of an IPv6 address, each in native order.
+#[inline(always)]
+const fn long_halves(octets: [u8; 16]) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+    [
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+    ]
+}
+
 impl FlowKey for Key4 {
     type Address = [u8; 4];
 
@@ -328,6 +366,27 @@ mod tests {
             let reached = (0..1000_u64).fold(0, |all, word| all | moved(word << 20 | word));
             assert_eq!(reached, u32::MAX, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn words_are_the_octets() {
+        let words = KEY.words().map(u64::to_ne_bytes);
+        let mut octets = vec![192, 0, 2, 1, 198, 51, 100, 2, 4, 0, 0, 80];
+        octets.extend(7u32.to_ne_bytes());
+        assert_eq!(words.as_flattened(), octets);
+        let (host, peer) = (1u128 << 100 | 5, 2u128 << 64 | 9);
+        let key = Key6 {
+            host: host.to_be_bytes(),
+            peer: peer.to_be_bytes(),
+            host_port: [4, 0],
+            peer_port: [0, 80],
+            vlan: 7,
+        };
+        let words = key.words().map(u64::to_ne_bytes);
+        let mut octets = [key.host, key.peer].concat();
+        octets.extend([4, 0, 0, 80]);
+        octets.extend(7u32.to_ne_bytes());
+        assert_eq!(words.as_flattened(), octets);
     }
 
     #[test]

@@ -74,6 +74,12 @@ pub trait Tables<A: Address>: World + Sized {
     /// A flow in the history: may be evicted any time.
     fn history(&self, key: &A::Key) -> Option<Self::Found>;
 
+    /// A flow whose handshake is over: in the table of translated ones, or else in the history.
+    #[inline(always)]
+    fn settled(&self, key: &A::Key) -> Option<Self::Found> {
+        self.translated(key).or_else(|| self.history(key))
+    }
+
     /// Adds a translated flow unless there is one under `key`.
     fn insert_translated(&self, key: &A::Key, record: &Record) -> Insertion;
 

@@ -64,6 +64,28 @@ impl Deref for Found {
     }
 }
 
+/// A key written in words.
+#[repr(transparent)]
+struct Words<const N: usize>([u64; N]);
+
+impl Words<2> {
+    #[inline(always)]
+    fn key(&self) -> &Key4 {
+        const { assert!(size_of::<Self>() == size_of::<Key4>()) };
+        // SAFETY: as long and as aligned, and any octets are a key.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+}
+
+impl Words<5> {
+    #[inline(always)]
+    fn key(&self) -> &Key6 {
+        const { assert!(size_of::<Self>() == size_of::<Key6>()) };
+        // SAFETY: as above.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+}
+
 impl World for Kernel {
     type Word = KernelWord;
     type Found = Found;
@@ -168,6 +190,16 @@ macro_rules! tables {
             #[inline(always)]
             fn history(&self, key: &$key) -> Option<Found> {
                 $history.get_ptr(key).map(Found)
+            }
+
+            #[inline(always)]
+            fn settled(&self, key: &$key) -> Option<Found> {
+                let words = Words(key.words());
+                let key = words.key();
+                $translated
+                    .get_ptr(key)
+                    .or_else(|| $history.get_ptr(key))
+                    .map(Found)
             }
 
             #[inline(always)]
