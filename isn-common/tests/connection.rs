@@ -196,6 +196,7 @@ fn two_fins_close_and_one_does_not() {
     );
     inbound(
         &flow,
+        &flow.record(),
         &segment(ACK | Flags::FIN, 50_000, 10_001, 100, 0),
         NOW,
     );
