@@ -23,14 +23,16 @@ pub const MD5_SIGNATURE: u8 = 19;
 pub const AUTHENTICATION: u8 = 29;
 
 /// NOP NOP TIMESTAMPS 10: how nearly every stack fills its options (RFC 7323 appendix A).
-const PADDED_TIMESTAMPS: [u8; 4] = [NOP, NOP, TIMESTAMPS, 10];
+pub const PADDED_TIMESTAMPS: [u8; 4] = [NOP, NOP, TIMESTAMPS, 10];
+/// Octets of these.
+pub const PADDED_TIMESTAMPS_LENGTH: usize = 12;
 
 /// Whether the options from `start` up to `end` are those of nearly every segment: none, or padded
 /// timestamps and nothing else. Spares the walk.
 #[inline(always)]
 pub fn are_plain<P: Packet>(packet: &P, start: usize, end: usize) -> bool {
     let length = end.wrapping_sub(start);
-    length == 0 || length == 12 && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS)
+    length == 0 || length == PADDED_TIMESTAMPS_LENGTH && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS)
 }
 
 /// What the options of a SYN settle for the incarnation.
