@@ -1,4 +1,4 @@
-//! `check`: what a reviewer need not look at. Formatting, lints for the host and for BPF, dependencies.
+//! `check`: what a reviewer need not look at. Formatting, lints for the host and for BPF, dependencies, the verifier's budget.
 
 use anyhow::Result;
 
@@ -7,6 +7,7 @@ use crate::{
     command::CommandLine,
     machine::{BpfWay, Machine},
     plan::Purpose,
+    probe,
     shell::Shell,
 };
 
@@ -16,7 +17,21 @@ pub fn perform(shell: &Shell) -> Result<()> {
     for note in notes(&machine) {
         eprintln!("note: {note}");
     }
-    run_parts(shell, &parts(&machine))
+    let mut parts = parts(&machine);
+    if probe::is_root() {
+        parts.push(budget());
+    } else {
+        eprintln!("note: without root no program can be loaded, so the verifier's budget is not compared");
+    }
+    run_parts(shell, &parts)
+}
+
+/// What the kernel's verifier has to do, held against `isn-ebpf/verifier-budget.toml`.
+fn budget() -> Part {
+    Part {
+        name: "verifier budget",
+        lines: vec![CommandLine::words("cargo run --quiet -p isn-bench --bin budget")],
+    }
 }
 
 fn parts(machine: &Machine) -> Vec<Part> {
@@ -35,7 +50,9 @@ fn parts(machine: &Machine) -> Vec<Part> {
             } else {
                 "BPF check"
             },
-            lines: vec![bpf_lint(machine)],
+            lines: ["isn-ebpf", "isn-bench-ebpf"]
+                .map(|package| bpf_lint(machine, package))
+                .to_vec(),
         },
     ];
     if machine.deny {
@@ -81,8 +98,8 @@ fn host_clippy() -> CommandLine {
     )
 }
 
-/// The way aya-build compiles the object, without linking it.
-fn bpf_lint(machine: &Machine) -> CommandLine {
+/// The way aya-build compiles a crate of BPF programs, without linking it.
+fn bpf_lint(machine: &Machine, package: &str) -> CommandLine {
     let way = machine.bpf_way();
     let linted = has_bpf_clippy(machine);
     let mut line = CommandLine::new("cargo")
@@ -90,15 +107,15 @@ fn bpf_lint(machine: &Machine) -> CommandLine {
         .arg(if linted { "clippy" } else { "check" })
         .args([
             "-p",
-            "isn-ebpf",
+            package,
             "--release",
             "--target",
             "bpfel-unknown-none",
         ]);
     line = match way {
         BpfWay::Nightly => line.args(["-Z", "build-std=core"]),
-        // As in isn-userspace/build.rs: these crates use unstable features, and this compiler is a stable one.
-        BpfWay::Distro => line.env("RUSTC_BOOTSTRAP", "aya_ebpf,isn_ebpf"),
+        // As in bpf-build: these crates use unstable features, and this compiler is a stable one.
+        BpfWay::Distro => line.env("RUSTC_BOOTSTRAP", "aya_ebpf,isn_ebpf,isn_bench_ebpf"),
     };
     if linted {
         line.args(["--", "-D", "warnings"])
@@ -152,14 +169,19 @@ mod tests {
             deny: true,
             ..Machine::default()
         };
-        let bpf = "RUSTC_BOOTSTRAP=aya_ebpf,isn_ebpf cargo +distro clippy -p isn-ebpf --release --target bpfel-unknown-none \
-                   -- -D warnings";
+        let bpf = |package| {
+            format!(
+                "RUSTC_BOOTSTRAP=aya_ebpf,isn_ebpf,isn_bench_ebpf cargo +distro clippy -p {package} --release --target \
+                 bpfel-unknown-none -- -D warnings"
+            )
+        };
         assert_eq!(
             shown(&machine),
             [
                 "cargo +nightly fmt --all --check",
                 HOST,
-                bpf,
+                &bpf("isn-ebpf"),
+                &bpf("isn-bench-ebpf"),
                 "cargo deny check bans licenses sources",
                 "cargo deny check advisories"
             ]
@@ -188,8 +210,21 @@ mod tests {
             distro: Some(toolchain(false)),
             ..Machine::default()
         };
-        let bpf = "RUSTC_BOOTSTRAP=aya_ebpf,isn_ebpf cargo +distro check -p isn-ebpf --release --target bpfel-unknown-none";
-        assert_eq!(shown(&machine), ["cargo fmt --all --check", HOST, bpf]);
+        let bpf = |package| {
+            format!(
+                "RUSTC_BOOTSTRAP=aya_ebpf,isn_ebpf,isn_bench_ebpf cargo +distro check -p {package} --release --target \
+                 bpfel-unknown-none"
+            )
+        };
+        assert_eq!(
+            shown(&machine),
+            [
+                "cargo fmt --all --check",
+                HOST,
+                &bpf("isn-ebpf"),
+                &bpf("isn-bench-ebpf")
+            ]
+        );
         assert_eq!(notes(&machine).len(), 3);
     }
 }
