@@ -98,9 +98,10 @@ fn once(lab: &mut Lab, case: &Case, bare: f64, runs: u32) -> Result<Measured> {
             let restoring = lab.run(Subject::Pass, &floor, runs)?;
             let least = lab.run(Subject::Floor, &floor, runs)? - restoring + bare;
             ensure!(least > 0.0, "the floor took no time");
-            match case.above_pass {
-                true => (cost - bare) / least,
-                false => cost / least,
+            if case.above_pass {
+                (cost - bare) / least
+            } else {
+                cost / least
             }
         }
     };
