@@ -29,10 +29,7 @@ use super::{
     cases::Case,
     frames::{self, Flow},
 };
-use crate::stopwatch::timed;
-
-/// The programs to measure against.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/isn-bench-ebpf"));
+use crate::{object::OBJECT, stopwatch::timed};
 
 /// What runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,14 +123,14 @@ impl Lab {
 
     /// Nanoseconds that the program which only passes takes without any restoring.
     pub fn bare(&self, runs: u32) -> Result<f64> {
-        self.repeated(&self.pass, &frames::acknowledgment().octets, runs)
+        Self::repeated(&self.pass, &frames::acknowledgment().octets, runs)
     }
 
     /// Nanoseconds for restoring the frame of a case and the subject behind that.
     pub fn run(&mut self, subject: Subject, case: &Case, runs: u32) -> Result<f64> {
         self.prepare(subject, &case.stimulus)?;
         let before = self.kernel.counters()?;
-        let took = self.repeated(&self.restore, &case.frame.octets, runs)?;
+        let took = Self::repeated(&self.restore, &case.frame.octets, runs)?;
         if let Subject::Isnguard(_) = subject {
             let outcome = case.outcome.index();
             let counted = self.kernel.counters()?[outcome] - before[outcome];
@@ -170,7 +167,7 @@ impl Lab {
     }
 
     /// Nanoseconds for each of many runs of a program.
-    fn repeated(&self, program: &ProgramFd, frame: &[u8], runs: u32) -> Result<f64> {
+    fn repeated(program: &ProgramFd, frame: &[u8], runs: u32) -> Result<f64> {
         let mut out = [0; frames::ROOM];
         let ((), took) = timed(|| {
             bpf::repeated(program.as_fd(), frame, &mut out, runs)?
