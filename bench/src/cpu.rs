@@ -4,7 +4,11 @@
 //! returns: the time of the thread is the time of the whole way. Only under pressure the kernel leaves a part to its thread
 //! `ksoftirqd` of that CPU, whose time is added.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -83,7 +87,7 @@ impl Softirqs {
         };
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Duration::from_nanos(at_work(&text)?))
+        Ok(Duration::from_nanos(number(&text, WORKED)?))
     }
 
     /// What `task` gives, and what this thread and that one together took.
@@ -95,24 +99,57 @@ impl Softirqs {
     }
 }
 
-/// The first number of a `schedstat`: nanoseconds at work.
-fn at_work(schedstat: &str) -> Result<u64> {
-    let first = schedstat.split_whitespace().next();
-    let first = first.context("an empty schedstat")?;
-    first
+/// What `task` gives, and how long this thread would have taken on the wall if it had had its CPU whenever it wanted: what others
+/// took from it is left out, what it waited for is not.
+pub fn unhindered<T>(task: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let before = kept_waiting()?;
+    let started = Instant::now();
+    let given = task()?;
+    let wall = started.elapsed();
+    let waited = kept_waiting()?.saturating_sub(before);
+    Ok((given, wall.saturating_sub(waited)))
+}
+
+/// How long this thread has been ready to work so far, and others were at work on its CPU.
+fn kept_waiting() -> Result<Duration> {
+    let path = "/proc/thread-self/schedstat";
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    Ok(Duration::from_nanos(number(&text, WAITED)?))
+}
+
+/// Numbers of a `schedstat`, in nanoseconds: at work; ready to work, without a CPU.
+const WORKED: usize = 0;
+const WAITED: usize = 1;
+
+fn number(schedstat: &str, at: usize) -> Result<u64> {
+    let number = schedstat.split_whitespace().nth(at);
+    let number = number.with_context(|| format!("a schedstat without times: {schedstat}"))?;
+    number
         .parse()
-        .with_context(|| format!("{first} is no time in a schedstat"))
+        .with_context(|| format!("{number} is no time in a schedstat"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     #[test]
-    fn schedstat_begins_with_the_time_at_work() {
-        assert_eq!(at_work("204 17 3\n").unwrap(), 204);
-        assert!(at_work("").is_err());
-        assert!(at_work("x 1 2").is_err());
+    fn schedstat_has_times() {
+        assert_eq!(number("204 17 3\n", WORKED).unwrap(), 204);
+        assert_eq!(number("204 17 3\n", WAITED).unwrap(), 17);
+        assert!(number("", WORKED).is_err());
+        assert!(number("x 1 2", WORKED).is_err());
+    }
+
+    #[test]
+    fn waiting_for_something_counts() {
+        let pause = Duration::from_millis(20);
+        let (_sender, receiver) = mpsc::channel::<()>();
+        let wait = || Ok(receiver.recv_timeout(pause).unwrap_err());
+        let (_, took) = unhindered(wait).unwrap();
+        assert!(took >= pause, "{took:?}");
     }
 
     #[test]

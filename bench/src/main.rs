@@ -58,7 +58,10 @@ fn perform(arguments: &Arguments) -> Result<()> {
         }
     }
     if arguments.asks_for(Part::Gateway) {
-        gateway::measure(gateways, &mut report)?;
+        gateway::packets(gateways, &mut report)?;
+    }
+    if arguments.asks_for(Part::Tcp) {
+        gateway::tcp(gateways, &mut report)?;
     }
     if arguments.asks_for(Part::Tables) {
         tables::measure(arguments.flows, &mut report)?;

@@ -8,7 +8,7 @@ use super::{
     rounds::Rounds,
     stage::Stage,
     traffic::MOST,
-    variant::{CONNTRACK, SYNPROXY, TC, Variant, XDP},
+    variant::{CONNTRACK, PLAIN, SYNPROXY, TC, Variant, XDP},
 };
 use crate::{
     cpu::Softirqs,
@@ -35,8 +35,8 @@ pub fn measure(
             let what = format!("packet of one of {flows} flows, {}", it.what);
             (format!("gateway-{}-{flows}", it.id), what)
         };
-        let target = |it: Variant| target(it, flows);
-        figures(&rounds, Unit::NanosecondsAPacket, name, target, report)?;
+        let against = |it: Variant| (PLAIN, target(it, flows));
+        figures(&rounds, Unit::NanosecondsAPacket, name, against, report)?;
         if flows == FEW {
             beside_peers(&rounds, report)?;
         }

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use aya::{
     Ebpf, EbpfLoader, Pod, TestRun as _, TestRunAttrs, TestRunOptions,
     maps::{Array, PerCpuArray},
-    programs::{Xdp, XdpMode},
+    programs::Xdp,
 };
 use isn_bench_ebpf::{Course, Traffic};
 use isn_tests::{
@@ -25,7 +25,10 @@ use super::{
     ground::Ground,
     traffic::{self, FRAME, MOST, words},
 };
-use crate::{cpu::Softirqs, object::OBJECT, stopwatch::Took};
+use crate::{
+    cpu::{Softirqs, unhindered},
+    object::{self, OBJECT},
+};
 
 /// Frames that are sent before the gateway's turn: NAPI takes as many at a time, and the line's ring holds four times as many.
 const BATCH: u32 = 64;
@@ -57,8 +60,10 @@ pub struct Injector {
 pub struct Sent {
     /// Nanoseconds of the CPU for each.
     pub cost: f64,
-    /// For all of them together.
-    pub took: Took,
+    /// The same for all of them together.
+    pub work: Duration,
+    /// The time on the wall, less what others had the CPU.
+    pub own: Duration,
     /// How many did not come to an end behind the gateway or, answered, before it.
     pub lost: u64,
 }
@@ -79,10 +84,8 @@ impl Injector {
             .map_max_entries("COURSES", MOST)
             .load(OBJECT)
             .context("cannot load the programs of the benchmark")?;
-        for name in ["established_xdp", "opening_xdp", "sink_xdp", "pass_xdp"] {
-            program(&mut bench, name)?
-                .load()
-                .with_context(|| format!("the kernel refuses {name}"))?;
+        for name in ["established_xdp", "opening_xdp"] {
+            object::loaded(&mut bench, name)?;
         }
         let map = bench.map_mut("COURSES").context("no map COURSES")?;
         let mut map: Array<_, Given<Course>> = map.try_into()?;
@@ -103,21 +106,14 @@ impl Injector {
 
     /// Lets everything pass that arrives at the gateway from the host.
     pub fn pass(&mut self, gateway: &Namespace) -> Result<()> {
-        self.attach("pass_xdp", gateway, INSIDE_IF)
+        object::attach(&mut self.bench, "pass_xdp", gateway, INSIDE_IF)
     }
 
     /// From now on, what arrives at the host or the peer ends there.
     pub fn end_frames(&mut self, ground: &Ground) -> Result<()> {
-        self.attach("sink_xdp", &ground.lab.peer, PEER_IF)?;
-        self.attach("sink_xdp", &ground.lab.host, HOST_IF)
-    }
-
-    fn attach(&mut self, name: &str, namespace: &Namespace, interface: &str) -> Result<()> {
-        let program = program(&mut self.bench, name)?;
-        namespace
-            .enter(|| program.attach(interface, XdpMode::Driver))
-            .map(drop)
-            .with_context(|| format!("cannot attach {name} to {interface}"))
+        let Ground { lab, .. } = ground;
+        object::attach(&mut self.bench, "sink_xdp", &lab.peer, PEER_IF)?;
+        object::attach(&mut self.bench, "sink_xdp", &lab.host, HOST_IF)
     }
 
     /// Sends so many frames and awaits their end. The state of a new flow's number goes on from one call to the next.
@@ -135,7 +131,10 @@ impl Injector {
             self.run(name, &frame, frames)?;
             await_end(frames, &sunk)
         };
-        let (sunk, took) = ground.lab.host.enter(|| softirqs.timed(run))?;
+        let ((sunk, own), took) = ground
+            .lab
+            .host
+            .enter(|| softirqs.timed(|| unhindered(run)))?;
         let cost = took.work.as_secs_f64() * 1e9 / f64::from(frames);
         self.state += 1;
         if let Sending::Opening = what {
@@ -143,7 +142,8 @@ impl Injector {
         }
         Ok(Sent {
             cost,
-            took,
+            work: took.work,
+            own,
             lost: u64::from(frames).saturating_sub(sunk),
         })
     }
@@ -205,11 +205,4 @@ fn context(interface: u32) -> Vec<u8> {
     let length = u32::try_from(FRAME).expect("a frame is short");
     let words = [0, length, 0, interface, 0, 0];
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
-}
-
-fn program<'a>(bench: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = bench
-        .program_mut(name)
-        .with_context(|| format!("no program {name}"))?;
-    Ok(program.try_into()?)
 }

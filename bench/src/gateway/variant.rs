@@ -111,7 +111,8 @@ pub fn guard_open_flows<'a>(
     options: &[&str],
     flows: u32,
 ) -> Result<Isnguard<'a>> {
-    let room = ["--max-flows", "65536"];
+    // Every SYN is to be told of, however many there are.
+    let room = ["--max-flows", "65536", "--samples", "1000"];
     let isnguard = guard(lab, hook, HOSTS, &[&room, options].concat())?;
     let now = dataplane::now();
     let flows = (0..flows).map(|flow| Ok((traffic::key(flow)?, record(OPEN, OFFSET, Tick(now.0)))));
