@@ -21,7 +21,7 @@ use super::{
     rounds::Rounds,
     stacks::Stacks,
     traffic::SERVICE,
-    variant::{PASS, PLAIN, TC, Variant, XDP},
+    variant::{TC, Variant},
 };
 use crate::{cpu::Softirqs, figure::Unit, report::Report, stopwatch};
 
@@ -82,13 +82,9 @@ pub fn measure(
 
 const TRANSLATED: [Counter; 2] = [Counter::PacketsTranslatedOut, Counter::PacketsTranslatedIn];
 
-/// With native XDP, a line gives up segments of 64 KiB, whatever the program does.
 fn against(variant: Variant) -> (Variant, Option<&'static str>) {
-    match variant.id {
-        id if id == XDP.id => (PASS, None),
-        id if id == TC.id => (PLAIN, Some("P12")),
-        _ => (PLAIN, None),
-    }
+    let target = (variant.id == TC.id).then_some("P12");
+    (variant.against(), target)
 }
 
 /// An open connection, with an offset where isnguard is.

@@ -19,7 +19,7 @@ use super::{
     rounds::Rounds,
     stacks::Stacks,
     traffic::SERVICE,
-    variant::{PASS, PLAIN, SYNPROXY, TC, Variant, XDP},
+    variant::{SYNPROXY, TC, Variant, XDP},
 };
 use crate::{
     cpu::{Softirqs, unhindered},
@@ -106,16 +106,17 @@ fn say(rates: &Rounds, costs: &Rounds, report: &mut Report) -> Result<()> {
         let what = format!("a connection, {}", it.what);
         (format!("connection-{}", it.id), what)
     };
-    let without = |it| (against(it).0, None);
+    let without = |it: Variant| (it.against(), None);
     figures(costs, Unit::MicrosecondsAConnection, name, without, report)
 }
 
 fn against(variant: Variant) -> (Variant, Option<&'static str>) {
-    match variant.id {
-        id if id == XDP.id => (PASS, Some("P13 XDP_PASS")),
-        id if id == TC.id => (PLAIN, Some("P13 plain")),
-        _ => (PLAIN, None),
-    }
+    let target = match variant.id {
+        id if id == XDP.id => Some("P13 XDP_PASS"),
+        id if id == TC.id => Some("P13 plain"),
+        _ => None,
+    };
+    (variant.against(), target)
 }
 
 /// A listener at all addresses of the peer.

@@ -14,10 +14,13 @@ use crate::{
     cpu::Softirqs,
     figure::{Figure, Unit},
     report::Report,
+    stopwatch::least_and_median,
 };
 
 /// Few flows.
 const FEW: u32 = 256;
+/// What a variant must be called that forwards by itself.
+const FORWARDING: &str = "forward";
 /// Of frames sent, so many may be lost.
 const TOLERATED: f64 = 0.001;
 
@@ -28,6 +31,7 @@ pub fn measure(
     softirqs: &Softirqs,
     report: &mut Report,
 ) -> Result<()> {
+    without_gateway(effort, &mut stages[0], softirqs, report)?;
     for flows in [FEW, MOST] {
         report.doing(&format!("packets of {flows} flows through gateways"));
         let rounds = interleaved(flows, effort, stages, softirqs, report)?;
@@ -44,11 +48,34 @@ pub fn measure(
     Ok(())
 }
 
+/// What every figure holds besides the gateway.
+fn without_gateway(
+    effort: Effort,
+    stage: &mut Stage,
+    softirqs: &Softirqs,
+    report: &mut Report,
+) -> Result<()> {
+    let mut costs = Vec::new();
+    for _ in 0..effort.rounds {
+        costs.push(stage.send(Sending::Short, effort.frames, softirqs)?.cost);
+    }
+    let (_, cost) = least_and_median(&costs)?;
+    let what = "of each packet: made, sent over a line and ended, without a gateway";
+    report.add(Figure::new(
+        "gateway-none",
+        what,
+        cost,
+        Unit::NanosecondsAPacket,
+    ));
+    Ok(())
+}
+
 fn target(variant: Variant, flows: u32) -> Option<&'static str> {
     match (variant.id, flows) {
         (id, FEW) if id == XDP.id => Some("P7 XDP"),
         (id, FEW) if id == TC.id => Some("P7 TC"),
         (id, MOST) if id == XDP.id => Some("P8"),
+        (id, FEW) if id == FORWARDING => Some("P9"),
         _ => None,
     }
 }

@@ -41,10 +41,10 @@ impl Ground {
             lab.gateway.run("ip", &neighbour)?;
             lab.gateway
                 .run("ip", &["route", "add", prefix, "via", &end])?;
-            // A line takes frames that were sent without a socket only if its end polls, as it does with any XDP program.
-            let polled = ["-K", interface, "gro", "on"];
-            lab.gateway.run("ethtool", &polled)?;
+            poll(&lab.gateway, interface)?;
         }
+        poll(&lab.host, HOST_IF)?;
+        poll(&lab.peer, PEER_IF)?;
         Ok(Self { lab, near, far })
     }
 
@@ -100,6 +100,13 @@ impl End {
         }
         Ok(None)
     }
+}
+
+/// Lets an end of a line take frames that were sent without a socket, by a program: it must poll, as it does with any native XDP
+/// program, or with GRO.
+pub fn poll(namespace: &Namespace, interface: &str) -> Result<()> {
+    let polls = ["-K", interface, "gro", "on"];
+    namespace.run("ethtool", &polls).map(drop)
 }
 
 fn shown(link: [u8; 6]) -> String {

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     cpu::{Softirqs, unhindered},
     object::{self, OBJECT},
+    stopwatch,
 };
 
 /// Frames that are sent before the gateway's turn: NAPI takes as many at a time, and the line's ring holds four times as many.
@@ -42,13 +43,13 @@ pub enum Sending {
     Established(u32),
     /// A SYN of a new flow each time.
     Opening,
+    /// From the gateway to the host, where they end: what of all that is measured is not the gateway's.
+    Short,
 }
 
 /// Programs that make frames and end them.
 pub struct Injector {
     bench: Ebpf,
-    /// `struct xdp_md` with the host's interface in it.
-    context: Vec<u8>,
     established: [u8; FRAME],
     opening: [u8; FRAME],
     state: u64,
@@ -92,11 +93,9 @@ impl Injector {
         for (number, course) in courses.iter().enumerate() {
             map.set(u32::try_from(number)?, Given(*course), 0)?;
         }
-        let index = ground.lab.host.enter(|| if_nametoindex(HOST_IF))?;
         let open = traffic::acknowledgment(0, traffic::ACKNOWLEDGMENT)?;
         Ok(Self {
             bench,
-            context: context(index),
             established: open.frame(ground.near)?,
             opening: traffic::first_of_all().frame(ground.near)?,
             state: 1,
@@ -125,24 +124,22 @@ impl Injector {
         softirqs: &Softirqs,
     ) -> Result<Sent> {
         let (name, frame) = self.prepare(what)?;
-        let frames_before = self.sunk()?;
-        let sunk = || Ok(self.sunk()? - frames_before);
-        let run = || {
-            self.run(name, &frame, frames)?;
-            await_end(frames, &sunk)
+        let (from, interface) = match what {
+            Sending::Short => (&ground.lab.gateway, INSIDE_IF),
+            _ => (&ground.lab.host, HOST_IF),
         };
-        let ((sunk, own), took) = ground
-            .lab
-            .host
-            .enter(|| softirqs.timed(|| unhindered(run)))?;
-        let cost = took.work.as_secs_f64() * 1e9 / f64::from(frames);
+        let before = (self.sunk()?, softirqs.work()?);
+        let run = || self.run(name, &frame, interface, frames);
+        let (((), own), took) = from.enter(|| stopwatch::timed(|| unhindered(run)))?;
+        let sunk = await_end(frames, || Ok(self.sunk()? - before.0))?;
+        let work = took.work + softirqs.work()?.saturating_sub(before.1);
         self.state += 1;
         if let Sending::Opening = what {
             self.fresh += u64::from(frames);
         }
         Ok(Sent {
-            cost,
-            work: took.work,
+            cost: work.as_secs_f64() * 1e9 / f64::from(frames),
+            work,
             own,
             lost: u64::from(frames).saturating_sub(sunk),
         })
@@ -152,6 +149,7 @@ impl Injector {
     fn prepare(&mut self, what: Sending) -> Result<(&'static str, [u8; FRAME])> {
         let (name, frame, state, flows) = match what {
             Sending::Established(flows) => ("established_xdp", self.established, self.state, flows),
+            Sending::Short => ("established_xdp", self.established, self.state, 1),
             Sending::Opening => ("opening_xdp", self.opening, self.fresh, 1),
         };
         let traffic = Traffic {
@@ -165,11 +163,13 @@ impl Injector {
         Ok((name, frame))
     }
 
-    fn run(&self, name: &str, frame: &[u8], frames: u32) -> Result<()> {
+    /// In the namespace of this interface.
+    fn run(&self, name: &str, frame: &[u8], interface: &str, frames: u32) -> Result<()> {
+        let context = context(if_nametoindex(interface)?);
         let program = self.bench.program(name).context("no such program")?;
         let options = TestRunOptions {
             data_in: Some(frame),
-            ctx_in: Some(&self.context),
+            ctx_in: Some(&context),
             repeat: frames,
             attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
             ..TestRunOptions::new()
@@ -189,7 +189,7 @@ impl Injector {
 }
 
 /// How many frames have come to their end: all of them, as soon as they have, and else those that came in time.
-fn await_end(frames: u32, sunk: &impl Fn() -> Result<u64>) -> Result<u64> {
+fn await_end(frames: u32, sunk: impl Fn() -> Result<u64>) -> Result<u64> {
     let deadline = Instant::now() + LATE;
     loop {
         let sunk = sunk()?;

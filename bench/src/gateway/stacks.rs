@@ -6,12 +6,11 @@ use isn_common::counter::Counter;
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
-    setup::Hook,
-    topology::{INSIDE_IF, Lab, LabOptions, OUTSIDE_IF, Offload},
+    topology::{HOST_IF, INSIDE_IF, Lab, LabOptions, OUTSIDE_IF, Offload, PEER_IF},
 };
 
 use super::{
-    conntrack,
+    conntrack, ground,
     traffic::PEERS,
     variant::{self, Kind, Variant},
 };
@@ -42,8 +41,8 @@ pub struct Stacks<'a> {
 }
 
 /// A laboratory for a variant: segments of 64 KiB go through to the end, unless there is native XDP, to which a frame must be complete.
-fn ground(variant: Variant) -> Result<Lab> {
-    let native = matches!(variant.kind, Kind::Pass | Kind::Isnguard(Hook::Xdp, _));
+fn laid_out(variant: Variant) -> Result<Lab> {
+    let native = variant.kind.is_native();
     let offload = if native {
         Offload::Off
     } else {
@@ -53,7 +52,10 @@ fn ground(variant: Variant) -> Result<Lab> {
         offload,
         ..LabOptions::default()
     })?;
-    if !native {
+    if native {
+        ground::poll(&lab.host, HOST_IF)?;
+        ground::poll(&lab.peer, PEER_IF)?;
+    } else {
         for interface in [INSIDE_IF, OUTSIDE_IF] {
             let whole = ["-K", interface, "tx", "on", "tso", "on", "gso", "on"];
             lab.gateway.run("ethtool", &whole)?;
@@ -76,7 +78,7 @@ fn ground(variant: Variant) -> Result<Lab> {
 
 /// Laboratories for all of these.
 pub fn grounds(variants: &[Variant]) -> Result<Vec<Lab>> {
-    variants.iter().map(|variant| ground(*variant)).collect()
+    variants.iter().map(|variant| laid_out(*variant)).collect()
 }
 
 /// Sets all of them up; peers that this kernel does not have are named and left out.

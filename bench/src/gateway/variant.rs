@@ -15,7 +15,7 @@ use isnguard::{
 use super::traffic::{self, HOSTS};
 use crate::flows::{OFFSET, OPEN, record};
 
-/// One of them.
+/// One of them. A further one is a constant below and a place in [`super::VARIANTS`].
 #[derive(Clone, Copy, Debug)]
 pub struct Variant {
     /// Part of the names of figures.
@@ -68,6 +68,16 @@ const ANSWERS: &str = "table ip answers { \
                        tcp dport 443 ct state invalid,untracked synproxy mss 1460 wscale 7 timestamp sack-perm; \
                        ct state established,related accept; ct state invalid drop; }; }";
 
+impl Variant {
+    /// What real TCP through it is set against: the least of its kind.
+    pub const fn against(self) -> Self {
+        match self.kind {
+            Kind::Isnguard(Hook::Xdp, _) => PASS,
+            _ => PLAIN,
+        }
+    }
+}
+
 const fn variant(id: &'static str, what: &'static str, kind: Kind) -> Variant {
     Variant { id, what, kind }
 }
@@ -76,6 +86,11 @@ impl Kind {
     /// Whether it is not ours, and may be one that this kernel does not have.
     pub const fn is_peer(self) -> bool {
         matches!(self, Self::Rules(_) | Self::Proxy(_))
+    }
+
+    /// Whether it has native XDP programs, for which a virtual line gives up segments of 64 KiB, whatever they do.
+    pub const fn is_native(self) -> bool {
+        matches!(self, Self::Pass | Self::Isnguard(Hook::Xdp, _))
     }
 }
 
