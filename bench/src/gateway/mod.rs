@@ -60,7 +60,7 @@ impl Effort {
     pub const QUICK: Self = Self {
         rounds: 5,
         frames: 50_000,
-        openings: 8_000,
+        openings: 12_000,
         octets: 32 << 20,
         connections: 1_500,
     };

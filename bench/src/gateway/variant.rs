@@ -94,6 +94,10 @@ impl Kind {
     }
 }
 
+/// Room for all new flows together, since in a full table each takes the place of another, as in a flood; and every one of
+/// them is to be told of, however many come at once.
+const ROOM: [&str; 4] = ["--max-half-open", "262144", "--samples", "1000"];
+
 /// Puts rules into force in a gateway.
 pub fn rule(lab: &Lab, rules: &str) -> Result<()> {
     lab.gateway.run("nft", &[rules])?;
@@ -126,9 +130,7 @@ pub fn guard_open_flows<'a>(
     options: &[&str],
     flows: u32,
 ) -> Result<Isnguard<'a>> {
-    // Every SYN is to be told of, however many there are.
-    let room = ["--max-flows", "65536", "--samples", "1000"];
-    let isnguard = guard(lab, hook, HOSTS, &[&room, options].concat())?;
+    let isnguard = guard(lab, hook, HOSTS, &[&ROOM, options].concat())?;
     let now = dataplane::now();
     let flows = (0..flows).map(|flow| Ok((traffic::key(flow)?, record(OPEN, OFFSET, Tick(now.0)))));
     let flows: Vec<_> = flows.collect::<Result<_>>()?;
