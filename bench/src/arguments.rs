@@ -1,11 +1,65 @@
 //! What can be asked of the benchmark.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-/// Measures what many flows cost: memory, sweeps, lookups. Needs root, and memory for four times as many flows.
+/// Measures what isnguard costs, beside floor and peers. Needs root, and memory for four times as many flows.
 #[derive(Debug, Parser)]
 pub struct Arguments {
     /// How many flows "many" are
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..=8_000_000))]
     pub flows: u32,
+    /// Measure this part alone; can be given more than once
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// Fewer rounds: for a look
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// One packet on each path of the programs
+    Paths,
+    /// The same for flows at random among many
+    Random,
+    /// Memory, attaching, sweeps, scrapes
+    Tables,
+    /// A packet through a gateway, beside peers
+    Gateway,
+    /// Bulk TCP and connections through a gateway, beside peers
+    Tcp,
+}
+
+impl Arguments {
+    /// Whether a part is asked for: all are, unless some are named.
+    pub fn asks_for(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str) -> Vec<Part> {
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let asked = |part: &Part| arguments.asks_for(*part);
+        Part::value_variants()
+            .iter()
+            .copied()
+            .filter(asked)
+            .collect()
+    }
+
+    #[test]
+    fn everything_unless_parts_are_named() {
+        assert_eq!(asked("bench"), Part::value_variants());
+        assert_eq!(asked("bench --only gateway"), [Part::Gateway]);
+        assert_eq!(
+            asked("bench --only tcp --only paths"),
+            [Part::Paths, Part::Tcp]
+        );
+        assert!(Arguments::try_parse_from(["bench", "--only", "all"]).is_err());
+    }
 }

@@ -42,6 +42,8 @@ pub enum Unit {
     CpuSecondsAGigabyte,
     /// Connections opened and closed in a second.
     ConnectionsASecond,
+    /// Microseconds of a CPU for each connection.
+    MicrosecondsAConnection,
     /// How many there are.
     Count,
 }
@@ -91,6 +93,7 @@ impl Unit {
             Self::Octets => format!("{:.0} MiB", (value / f64::from(1 << 20)).ceil()),
             Self::CpuSecondsAGigabyte => format!("{value:.3} CPU s/GB"),
             Self::ConnectionsASecond => format!("{value:.0} /s"),
+            Self::MicrosecondsAConnection => format!("{value:.1} µs"),
             Self::Count => format!("{value:.0}"),
         }
     }

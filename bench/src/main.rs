@@ -2,9 +2,12 @@
 //! same run, since only those carry over to another machine. `cargo xtask bench` builds and runs it.
 
 mod arguments;
+mod cpu;
 mod figure;
 mod flows;
+mod gateway;
 mod memory;
+mod object;
 mod paths;
 mod report;
 mod stopwatch;
@@ -18,7 +21,10 @@ use anyhow::{Result, ensure};
 use clap::Parser as _;
 use nix::unistd::geteuid;
 
-use crate::{arguments::Arguments, paths::Effort, report::Report};
+use crate::{
+    arguments::{Arguments, Part},
+    report::Report,
+};
 
 fn main() -> ExitCode {
     match perform(&Arguments::parse()) {
@@ -38,11 +44,28 @@ fn perform(arguments: &Arguments) -> Result<()> {
         geteuid()
     );
     let mut report = Report::new();
-    paths::measure(Effort::THOROUGH, &mut report)?;
-    for flows in [1 << 10, 1 << 16, 1 << 20] {
-        paths::among(flows, Effort::THOROUGH, &mut report)?;
+    let (effort, gateways) = if arguments.quick {
+        (paths::Effort::QUICK, gateway::Effort::QUICK)
+    } else {
+        (paths::Effort::THOROUGH, gateway::Effort::THOROUGH)
+    };
+    if arguments.asks_for(Part::Paths) {
+        paths::measure(effort, &mut report)?;
     }
-    tables::measure(arguments.flows, &mut report)?;
+    if arguments.asks_for(Part::Random) {
+        for flows in [1 << 10, 1 << 16, 1 << 20] {
+            paths::among(flows, effort, &mut report)?;
+        }
+    }
+    if arguments.asks_for(Part::Gateway) {
+        gateway::packets(gateways, &mut report)?;
+    }
+    if arguments.asks_for(Part::Tcp) {
+        gateway::tcp(gateways, &mut report)?;
+    }
+    if arguments.asks_for(Part::Tables) {
+        tables::measure(arguments.flows, &mut report)?;
+    }
     report.print();
     Ok(())
 }

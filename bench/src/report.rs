@@ -12,6 +12,7 @@ use crate::{
 /// Figures so far.
 pub struct Report {
     figures: Vec<Figure>,
+    missing: Vec<String>,
     started: Instant,
 }
 
@@ -20,6 +21,7 @@ impl Report {
     pub fn new() -> Self {
         Self {
             figures: Vec::new(),
+            missing: Vec::new(),
             started: Instant::now(),
         }
     }
@@ -34,7 +36,12 @@ impl Report {
         self.figures.push(figure);
     }
 
-    /// Prints them all, and which targets they meet.
+    /// Notes that something cannot be measured on this machine.
+    pub fn cannot(&mut self, what: &str, why: &str) {
+        self.missing.push(format!("not measured: {what}: {why}"));
+    }
+
+    /// Prints them all, what is missing among them, and which targets they meet.
     pub fn print(&self) {
         let mut table = Table::new();
         table.load_style(UTF8_HORIZONTAL_ONLY);
@@ -46,6 +53,9 @@ impl Report {
             table.add_row(row(figure));
         }
         println!("{table}");
+        for line in &self.missing {
+            println!("{line}");
+        }
         println!("{}", self.summary());
     }
 

@@ -147,9 +147,8 @@ fn ipv4<P: Packet>(packet: &P) -> Option<(usize, usize, usize, u32)> {
 #[inline(always)]
 fn ipv6<P: Packet>(packet: &P) -> Option<(usize, usize, usize, u32)> {
     let h: [u8; 22] = packet.load(0)?;
-    let is_plain = u16::from_be_bytes([h[12], h[13]]) == IPV6
-        && h[14] >> 4 == 6
-        && h[20] == PROTOCOL;
+    let is_plain =
+        u16::from_be_bytes([h[12], h[13]]) == IPV6 && h[14] >> 4 == 6 && h[20] == PROTOCOL;
     let length = u32::from(u16::from_be_bytes([h[18], h[19]]));
     (is_plain && packet.holds(length.wrapping_add(54))).then_some((22, 38, 54, length))
 }

@@ -209,12 +209,9 @@ impl Key4 {
     #[must_use]
     #[inline(always)]
     pub const fn words(&self) -> [u64; 2] {
-        let ([a, b, c, d], [e, f, g, h]) = (self.host, self.peer);
-        let ([i, j], [k, l]) = (self.host_port, self.peer_port);
-        let [m, n, o, p] = self.vlan.to_ne_bytes();
         [
-            u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
-            u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+            joined(self.host, self.peer),
+            end_of_key(self.host_port, self.peer_port, self.vlan),
         ]
     }
 }
@@ -224,21 +221,46 @@ impl Key6 {
     #[must_use]
     #[inline(always)]
     pub const fn words(&self) -> [u64; 5] {
-        let ([a, b], [c, d]) = (long_halves(self.host), long_halves(self.peer));
-        let ([i, j], [k, l]) = (self.host_port, self.peer_port);
-        let [m, n, o, p] = self.vlan.to_ne_bytes();
-        [a, b, c, d, u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+        let (host, peer) = (in_words(self.host), in_words(self.peer));
+        [
+            host[0],
+            host[1],
+            peer[0],
+            peer[1],
+            end_of_key(self.host_port, self.peer_port, self.vlan),
+        ]
     }
 }
 
-/// Both halves of an IPv6 address, each in native order.
+/// Eight octets as a word of native order.
 #[inline(always)]
-const fn long_halves(octets: [u8; 16]) -> [u64; 2] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
-    [
-        u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
-        u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
-    ]
+const fn joined(first: [u8; 4], second: [u8; 4]) -> u64 {
+    let (first, second) = (u32::from_ne_bytes(first), u32::from_ne_bytes(second));
+    if cfg!(target_endian = "little") {
+        pack(first, second)
+    } else {
+        pack(second, first)
+    }
+}
+
+/// What stands behind the addresses of a key, as a word of native order.
+#[inline(always)]
+const fn end_of_key(host_port: [u8; 2], peer_port: [u8; 2], vlan: u32) -> u64 {
+    let ports = [host_port[0], host_port[1], peer_port[0], peer_port[1]];
+    joined(ports, vlan.to_ne_bytes())
+}
+
+/// An IPv6 address as words of native order.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
+const fn in_words(address: [u8; 16]) -> [u64; 2] {
+    let number = u128::from_ne_bytes(address);
+    let (low, high) = (number as u64, (number >> 64) as u64);
+    if cfg!(target_endian = "little") {
+        [low, high]
+    } else {
+        [high, low]
+    }
 }
 
 impl FlowKey for Key4 {

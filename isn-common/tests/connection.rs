@@ -290,7 +290,12 @@ fn the_marks_wrap_with_the_sequence_space() {
         NOW,
     );
     assert_eq!(flow.record().high_water(), Seq(89));
-    inbound(&flow, &flow.record(), &segment(ACK, 50_000, 89, 1_000, 0), NOW);
+    inbound(
+        &flow,
+        &flow.record(),
+        &segment(ACK, 50_000, 89, 1_000, 0),
+        NOW,
+    );
     assert_eq!(flow.record().right_edge(), Seq(1_089));
 }
 

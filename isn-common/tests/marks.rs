@@ -109,7 +109,12 @@ fn data_of_the_incarnation_before_does_not_move_the_mark_of_one_just_opened() {
 fn after_answer(received: u64) -> (Seq, Seq) {
     let flow = flow(ESTABLISHED, Some(0), Some(received));
     flow.sent.value.set(pack(10_600, 1));
-    inbound(&flow, &flow.record(), &segment(Flags::ACK, 50_000, 10_500, 100), NOW);
+    inbound(
+        &flow,
+        &flow.record(),
+        &segment(Flags::ACK, 50_000, 10_500, 100),
+        NOW,
+    );
     let record = flow.record();
     (record.right_edge(), record.peer_next())
 }

@@ -27,7 +27,7 @@ pub enum Verb {
     Fuzz(Fuzz),
     /// Real connections at random with kills, reloads, floods and flaps in between, ten minutes; needs root
     Soak(Soak),
-    /// What many flows cost: memory, sweeps, lookups; needs root
+    /// What isnguard costs, beside floor and peers: paths, gateways, TCP, tables; needs root
     Bench(Bench),
     /// A host with a regressing ISN, without and with isnguard: about a minute, needs root
     Demo(Demo),
@@ -130,6 +130,40 @@ pub struct Bench {
     /// How many flows "many" are
     #[arg(long, value_name = "N")]
     pub flows: Option<u32>,
+    /// Measure this part alone; can be given more than once
+    #[arg(long, value_enum, value_name = "PART")]
+    pub only: Vec<BenchPart>,
+    /// Fewer rounds: for a look
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum BenchPart {
+    /// One packet on each path of the programs
+    Paths,
+    /// The same for flows at random among many
+    Random,
+    /// Memory, attaching, sweeps, scrapes
+    Tables,
+    /// A packet through a gateway, beside peers
+    Gateway,
+    /// Bulk TCP and connections through a gateway, beside peers
+    Tcp,
+}
+
+/// As it is typed.
+impl fmt::Display for BenchPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Paths => "paths",
+            Self::Random => "random",
+            Self::Tables => "tables",
+            Self::Gateway => "gateway",
+            Self::Tcp => "tcp",
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -204,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_shown_as_typed() {
+        for part in BenchPart::value_variants() {
+            assert_eq!(
+                part.to_possible_value().unwrap().get_name(),
+                part.to_string()
+            );
+        }
+    }
+
+    #[test]
     fn arguments_after_the_dashes_go_to_the_tests() {
         let Verb::Test(test) = parse("xtask test net --long -- hang --exact").unwrap().verb else {
             panic!("another verb")
@@ -226,6 +270,7 @@ mod tests {
         );
         assert_eq!(kind("xtask soak --hook both"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask bench --flows x"), ErrorKind::ValueValidation);
+        assert_eq!(kind("xtask bench --only all"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask build extra"), ErrorKind::UnknownArgument);
         assert_eq!(kind("xtask dist --out"), ErrorKind::InvalidValue);
         assert_eq!(kind("xtask polish"), ErrorKind::InvalidSubcommand);

@@ -57,7 +57,7 @@ pub fn translate(frame: &Frame) -> Option<()> {
         rest: 0,
     };
     // SAFETY: nobody writes to these flows while programs run.
-    let flow = unsafe { FLOOR.get(&key) }?;
+    let flow = unsafe { FLOOR.get(key) }?;
     let before: u32 = u32::from_be(frame.load(tcp + 4)?);
     let after = before.wrapping_add(flow.offset);
     let checksum: u16 = u16::from_be(frame.load(tcp + 16)?);

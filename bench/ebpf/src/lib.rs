@@ -21,3 +21,62 @@ pub struct Stimulus {
     /// Acknowledgment number, host order.
     pub acknowledgment: u32,
 }
+
+/// Words of 8 octets that headers of Ethernet, IPv4 and TCP take, with 10 octets of options or padding.
+pub const HEADER_WORDS: usize = 8;
+
+/// What is sent to a gateway.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Traffic {
+    /// Where the random numbers stand, or the number of the next new flow.
+    pub state: u64,
+    /// What every frame begins with.
+    pub header: [u64; HEADER_WORDS],
+    /// Flows less one, a power of two less one.
+    pub mask: u32,
+    /// Fills it up.
+    pub padding: u32,
+}
+
+/// What sets the segments of an open flow apart, each as it lies in the frame.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Course {
+    /// The host's address.
+    pub address: u32,
+    /// Sequence number.
+    pub sequence: u32,
+    /// Acknowledgment number.
+    pub acknowledgment: u32,
+    /// The host's port.
+    pub port: u16,
+    /// Of the IPv4 header.
+    pub ip_checksum: u16,
+    /// Of the TCP header.
+    pub tcp_checksum: u16,
+    /// Fills it up.
+    pub padding: u16,
+}
+
+/// What a new flow adds to the lower halves of the addresses and to the port that stand in the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fresh {
+    /// To the host's address.
+    pub host: u16,
+    /// To the peer's address.
+    pub peer: u16,
+    /// To the host's port.
+    pub port: u16,
+}
+
+/// The new flow of a number, below 2^31. Sixteen thousand hosts take turns, and no two flows to one peer have the same port, whatever
+/// hosts they belong to: behind a masquerade they need not be told apart.
+#[must_use]
+pub const fn fresh(number: u32) -> Fresh {
+    Fresh {
+        host: (number & 0x3fff) as u16,
+        peer: ((number >> 15) & 0xffff) as u16,
+        port: (number & 0x7fff) as u16,
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! `pass` does nothing. `parse` finds the TCP header of an IPv4 frame. `floor` is the least that the job needs with a hash
 //! table of the kernel: it parses, looks the flow up, moves the sequence number, and brings the checksum up to date.
+//!
+//! For gateways, `established` and `opening` make frames and `sink` ends them.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -22,6 +24,7 @@
 mod floor;
 mod frame;
 mod restore;
+mod traffic;
 
 use aya_ebpf::{
     bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
@@ -64,8 +67,32 @@ pub fn floor_xdp(ctx: XdpContext) -> u32 {
 pub fn restore_xdp(ctx: XdpContext) -> u32 {
     restore::restore(&Frame::of_xdp(&ctx));
     // SAFETY: there is a program at 0, or the call fails and the run with it.
-    let _ = unsafe { TARGET_XDP.tail_call(&ctx, 0) };
+    unsafe { TARGET_XDP.tail_call(&ctx, 0) };
     xdp_action::XDP_ABORTED
+}
+
+/// Sends a frame out of the interface that the run names.
+#[xdp]
+pub fn established_xdp(ctx: XdpContext) -> u32 {
+    match traffic::established(&Frame::of_xdp(&ctx)) {
+        Some(()) => xdp_action::XDP_TX,
+        None => xdp_action::XDP_ABORTED,
+    }
+}
+
+/// The same.
+#[xdp]
+pub fn opening_xdp(ctx: XdpContext) -> u32 {
+    match traffic::opening(&Frame::of_xdp(&ctx)) {
+        Some(()) => xdp_action::XDP_TX,
+        None => xdp_action::XDP_ABORTED,
+    }
+}
+
+#[xdp(frags)]
+pub fn sink_xdp(ctx: XdpContext) -> u32 {
+    let _ = traffic::sink(&Frame::of_xdp(&ctx));
+    xdp_action::XDP_DROP
 }
 
 #[classifier]
@@ -93,7 +120,7 @@ pub fn floor_tc(ctx: TcContext) -> i32 {
 pub fn restore_tc(ctx: TcContext) -> i32 {
     restore::restore(&Frame::of_tc(&ctx));
     // SAFETY: as for XDP.
-    let _ = unsafe { TARGET_TC.tail_call(&ctx, 0) };
+    unsafe { TARGET_TC.tail_call(&ctx, 0) };
     TC_ACT_SHOT
 }
 

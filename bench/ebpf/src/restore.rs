@@ -9,9 +9,9 @@ use crate::frame::Frame;
 #[map]
 static STIMULUS: PerCpuArray<Stimulus> = PerCpuArray::with_max_entries(1, 0);
 
-/// Knuth, volume 2, section 3.3.4: MMIX.
-const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
-const INCREMENT: u64 = 1_442_695_040_888_963_407;
+/// Random numbers: Knuth, volume 2, section 3.3.4, MMIX.
+pub const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
+pub const INCREMENT: u64 = 1_442_695_040_888_963_407;
 
 /// Chooses a flow and restores the numbers. Where the frame is too short, the program behind says so.
 #[inline(always)]

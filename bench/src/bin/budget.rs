@@ -73,13 +73,16 @@ fn perform(arguments: &Arguments) -> Result<()> {
     if arguments.write {
         return write(&path, kernel, &found);
     }
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let budget: Budget =
         toml::from_str(&text).with_context(|| format!("{} is no budget", path.display()))?;
     print(&budget, &found);
     if kernel < budget.kernel {
         let [major, minor] = budget.kernel;
-        eprintln!("note: the budget speaks of Linux {major}.{minor} and later, so nothing is compared here");
+        eprintln!(
+            "note: the budget speaks of Linux {major}.{minor} and later, so nothing is compared here"
+        );
         return Ok(());
     }
     let over = over(&budget, &found);
@@ -164,7 +167,14 @@ fn running() -> Result<[u8; 2]> {
 fn print(budget: &Budget, found: &[Found]) {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
-    table.set_header(["program", "processed", "budget", "of the limit", "octets", "JITed"]);
+    table.set_header([
+        "program",
+        "processed",
+        "budget",
+        "of the limit",
+        "octets",
+        "JITed",
+    ]);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -174,7 +184,10 @@ fn print(budget: &Budget, found: &[Found]) {
             it.name.to_owned(),
             it.processed.to_string(),
             most.map_or_else(|| "none".to_owned(), u32::to_string),
-            format!("{:.0} %", f64::from(it.processed) / f64::from(LIMIT) * 100.0),
+            format!(
+                "{:.0} %",
+                f64::from(it.processed) / f64::from(LIMIT) * 100.0
+            ),
             it.translated.to_string(),
             it.jited.to_string(),
         ]);
@@ -198,7 +211,10 @@ mod tests {
             kernel: [6, 18],
             instructions: BTreeMap::from([("one".to_owned(), 100), ("two".to_owned(), 100)]),
         };
-        let told = over(&budget, &[found("one", 100), found("two", 101), found("three", 1)]);
+        let told = over(
+            &budget,
+            &[found("one", 100), found("two", 101), found("three", 1)],
+        );
         assert_eq!(told.len(), 2);
         assert!(told[0].contains("101 instructions for two") && told[1].contains("three"));
     }

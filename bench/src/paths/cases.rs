@@ -76,7 +76,11 @@ pub fn floor(flows: u32) -> Case {
         frames::acknowledgment(),
         Counter::PassNoFlow,
     );
-    if flows == 1 { floor } else { floor.among(flows) }
+    if flows == 1 {
+        floor
+    } else {
+        floor.among(flows)
+    }
 }
 
 const INBOUND: Shape = Shape {
@@ -169,7 +173,13 @@ fn outbound() -> Vec<Case> {
     vec![
         out("out-ack", "outbound acknowledgment", PLAIN, false).must("P1"),
         out("out-data", "outbound data, all new", data, false).must("P1"),
-        out("out-stamps", "outbound data, all new, timestamps", data, true).must("P1"),
+        out(
+            "out-stamps",
+            "outbound data, all new, timestamps",
+            data,
+            true,
+        )
+        .must("P1"),
         out("out-vlan", "outbound acknowledgment, 802.1Q", tagged, false),
         out("out-v6", "outbound acknowledgment, IPv6", v6, false).must("P5"),
     ]
@@ -189,9 +199,22 @@ fn inbound() -> Vec<Case> {
         into("in-ack", "inbound acknowledgment, old", old, false, 0).must("P2"),
         into("in-new", "inbound acknowledgment, each new", new, false, 0).must("P2"),
         into("in-stamps", "the same with timestamps", new, true, 0).must("P2"),
-        into("in-sack-1", "inbound, timestamps, 1 SACK block", old, true, 1).must("P3 one block"),
-        into("in-sack-3", "inbound, timestamps, 3 SACK blocks", old, true, 3)
-            .must("P3 three blocks"),
+        into(
+            "in-sack-1",
+            "inbound, timestamps, 1 SACK block",
+            old,
+            true,
+            1,
+        )
+        .must("P3 one block"),
+        into(
+            "in-sack-3",
+            "inbound, timestamps, 3 SACK blocks",
+            old,
+            true,
+            3,
+        )
+        .must("P3 three blocks"),
         into("in-v6", "inbound acknowledgment, old, IPv6", v6, false, 0).must("P5"),
     ]
 }

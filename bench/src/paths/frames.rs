@@ -97,7 +97,10 @@ impl Flow {
 /// what they acknowledge, and each moves the right edge.
 pub fn record(service: u16, now: Tick) -> Record {
     let (mark, edge) = if service == DOWN {
-        (HIGH_WATER.wrapping_add(WINDOW / 2), HIGH_WATER.wrapping_add(65_535))
+        (
+            HIGH_WATER.wrapping_add(WINDOW / 2),
+            HIGH_WATER.wrapping_add(65_535),
+        )
     } else {
         (HIGH_WATER, HIGH_WATER.wrapping_add(WINDOW))
     };

@@ -29,10 +29,7 @@ use super::{
     cases::Case,
     frames::{self, CLOSING, DOWN, FOLLOWED, Flow, UP, VLAN},
 };
-use crate::stopwatch::timed;
-
-/// The programs to measure against.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/isn-bench-ebpf"));
+use crate::{object::OBJECT, stopwatch::timed};
 
 /// What runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +142,7 @@ impl Lab {
 
     /// Nanoseconds that the program which only passes takes without any restoring.
     pub fn bare(&self, runs: u32) -> Result<f64> {
-        self.repeated(&self.pass, &frames::acknowledgment().octets, runs)
+        Self::repeated(&self.pass, &frames::acknowledgment().octets, runs)
     }
 
     /// Nanoseconds for a run of the subject, and of what restores its frame before, if the case has that.
@@ -155,9 +152,9 @@ impl Lab {
         let took = match &case.stimulus {
             Some(stimulus) => {
                 self.aim(subject, stimulus)?;
-                self.repeated(&self.restore, &case.frame.octets, runs)?
+                Self::repeated(&self.restore, &case.frame.octets, runs)?
             }
-            None => self.repeated(self.program(subject)?, &case.frame.octets, runs)?,
+            None => Self::repeated(self.program(subject)?, &case.frame.octets, runs)?,
         };
         if let Subject::Isnguard(_) = subject {
             let outcome = case.outcome.index();
@@ -210,7 +207,7 @@ impl Lab {
     }
 
     /// Nanoseconds for each of many runs of a program.
-    fn repeated(&self, program: &ProgramFd, frame: &[u8], runs: u32) -> Result<f64> {
+    fn repeated(program: &ProgramFd, frame: &[u8], runs: u32) -> Result<f64> {
         let mut out = [0; frames::ROOM];
         let ((), took) = timed(|| {
             bpf::repeated(program.as_fd(), frame, &mut out, runs)?

@@ -39,7 +39,10 @@ pub fn read<const PROTOCOL: u8, P: Packet>(packet: &P, at: usize) -> Result<Ipv4
     if fragment & FRAGMENT_OFFSET != 0 {
         return Err(PassReason::Fragment);
     }
-    #[allow(clippy::cast_possible_truncation, reason = "at most 60, and within a frame")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "at most 60, and within a frame"
+    )]
     let (header, at_in_frame) = (header_length as u32, at as u32);
     let mut total = u32::from(u16::from_be_bytes([fixed[2], fixed[3]]));
     if total == 0 {

@@ -32,7 +32,8 @@ pub const PADDED_TIMESTAMPS_LENGTH: usize = 12;
 #[inline(always)]
 pub fn are_plain<P: Packet>(packet: &P, start: usize, end: usize) -> bool {
     let length = end.wrapping_sub(start);
-    length == 0 || length == PADDED_TIMESTAMPS_LENGTH && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS)
+    length == 0
+        || length == PADDED_TIMESTAMPS_LENGTH && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS)
 }
 
 /// What the options of a SYN settle for the incarnation.

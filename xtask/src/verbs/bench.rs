@@ -20,21 +20,41 @@ pub fn perform(shell: &Shell, bench: &Bench) -> Result<()> {
 }
 
 fn arguments(bench: &Bench) -> CommandLine {
-    let line = CommandLine::new("bench");
-    match bench.flows {
-        Some(flows) => line.arg("--flows").arg(flows.to_string()),
-        None => line,
+    let mut line = CommandLine::new("bench");
+    if let Some(flows) = bench.flows {
+        line = line.arg("--flows").arg(flows.to_string());
     }
+    for part in &bench.only {
+        line = line.arg("--only").arg(part.to_string());
+    }
+    if bench.quick {
+        line = line.arg("--quick");
+    }
+    line
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::BenchPart;
 
     #[test]
     fn options_are_handed_on() {
-        let told = |flows| arguments(&Bench { flows }).to_string();
-        assert_eq!(told(Some(20_000)), "bench --flows 20000");
-        assert_eq!(told(None), "bench");
+        let nothing = Bench {
+            flows: None,
+            only: Vec::new(),
+            quick: false,
+        };
+        let told = |bench: &Bench| arguments(bench).to_string();
+        assert_eq!(told(&nothing), "bench");
+        let everything = Bench {
+            flows: Some(20_000),
+            only: vec![BenchPart::Gateway, BenchPart::Tcp],
+            quick: true,
+        };
+        assert_eq!(
+            told(&everything),
+            "bench --flows 20000 --only gateway --only tcp --quick"
+        );
     }
 }

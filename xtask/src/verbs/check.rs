@@ -21,7 +21,9 @@ pub fn perform(shell: &Shell) -> Result<()> {
     if probe::is_root() {
         parts.push(budget());
     } else {
-        eprintln!("note: without root no program can be loaded, so the verifier's budget is not compared");
+        eprintln!(
+            "note: without root no program can be loaded, so the verifier's budget is not compared"
+        );
     }
     run_parts(shell, &parts)
 }
@@ -30,7 +32,9 @@ pub fn perform(shell: &Shell) -> Result<()> {
 fn budget() -> Part {
     Part {
         name: "verifier budget",
-        lines: vec![CommandLine::words("cargo run --quiet -p isn-bench --bin budget")],
+        lines: vec![CommandLine::words(
+            "cargo run --quiet -p isn-bench --bin budget",
+        )],
     }
 }
 
@@ -105,13 +109,7 @@ fn bpf_lint(machine: &Machine, package: &str) -> CommandLine {
     let mut line = CommandLine::new("cargo")
         .arg(format!("+{way}"))
         .arg(if linted { "clippy" } else { "check" })
-        .args([
-            "-p",
-            package,
-            "--release",
-            "--target",
-            "bpfel-unknown-none",
-        ]);
+        .args(["-p", package, "--release", "--target", "bpfel-unknown-none"]);
     line = match way {
         BpfWay::Nightly => line.args(["-Z", "build-std=core"]),
         // As in bpf-build: these crates use unstable features, and this compiler is a stable one.
