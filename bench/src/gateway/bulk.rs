@@ -35,8 +35,10 @@ const BLOCK: usize = 64 << 10;
 /// Of either end, for what is under way: as much as stays in the cache of a CPU, always.
 const BUFFER: usize = 256 << 10;
 const GIGABYTE: f64 = 1e9;
-/// A packet of each direction at least: what is moved cannot fit into fewer segments, however they are joined.
+/// Octets of an IPv4 packet, however many segments have been joined to it.
 const LARGEST_SEGMENT: u64 = 65_536;
+/// What isnguard does with each of them.
+const TRANSLATED: [Counter; 2] = [Counter::PacketsTranslatedOut, Counter::PacketsTranslatedIn];
 
 /// Measures all of them.
 pub fn measure(
@@ -65,22 +67,26 @@ pub fn measure(
             rounds.note(it.variant, cost);
         }
     }
-    let least = 2 * effort.octets * effort.rounds as u64 / LARGEST_SEGMENT / 2;
+    let all = 2 * effort.octets * effort.rounds as u64;
     for (it, before) in stacks.iter().zip(before) {
-        for (now, before) in it.counted(&TRANSLATED)?.iter().zip(before) {
-            let packets = now - before;
-            let what = it.variant.what;
-            ensure!(
-                packets >= least,
-                "{what}: {packets} packets were translated"
-            );
-        }
+        has_translated(it, &before, all)?;
     }
     let name = |it: Variant| (format!("bulk-{}", it.id), format!("bulk TCP, {}", it.what));
     figures(&rounds, Unit::CpuSecondsAGigabyte, name, against, report)
 }
 
-const TRANSLATED: [Counter; 2] = [Counter::PacketsTranslatedOut, Counter::PacketsTranslatedIn];
+/// Fails unless isnguard, if it is there, has since then translated as many packets each way as so many octets need.
+fn has_translated(stacks: &Stacks, before: &[u64], octets: u64) -> Result<()> {
+    let least = octets / 2 / LARGEST_SEGMENT;
+    for (now, before) in stacks.counted(&TRANSLATED)?.iter().zip(before) {
+        let (what, packets) = (stacks.variant.what, now - before);
+        ensure!(
+            packets >= least,
+            "{what}: {packets} packets were translated"
+        );
+    }
+    Ok(())
+}
 
 fn against(variant: Variant) -> (Variant, Option<&'static str>) {
     let target = (variant.id == TC.id).then_some("P12");

@@ -76,18 +76,21 @@ pub fn measure(
     }
     let all = u64::from(effort.connections) * effort.rounds as u64;
     for (it, before) in stacks.iter().zip(before) {
-        for ((counter, now), before) in WORK.iter().zip(it.counted(&WORK)?).zip(before) {
-            let (what, name, counted) = (it.variant.what, counter.name(), now - before);
-            ensure!(
-                counted == all,
-                "{what}: of {all} connections, {name} counts {counted}"
-            );
-        }
-    }
-    for it in stacks {
-        it.ensure_answered(all)?;
+        has_worked(it, &before, all)?;
     }
     say(&rates, &costs, report)
+}
+
+/// Fails unless what sits in the gateway has done all of its work since then for as many connections.
+fn has_worked(stacks: &Stacks, before: &[u64], all: u64) -> Result<()> {
+    for ((counter, now), before) in WORK.iter().zip(stacks.counted(&WORK)?).zip(before) {
+        let (what, name, counted) = (stacks.variant.what, counter.name(), now - before);
+        ensure!(
+            counted == all,
+            "{what}: of {all} connections, {name} counts {counted}"
+        );
+    }
+    stacks.ensure_answered(all)
 }
 
 fn say(rates: &Rounds, costs: &Rounds, report: &mut Report) -> Result<()> {

@@ -52,14 +52,7 @@ pub fn measure(
     }
     let all = u64::from(effort.openings) * effort.rounds as u64;
     for (stage, before) in stages.iter().zip(before) {
-        for ((counter, now), before) in WORK.iter().zip(work(stage)?).zip(before) {
-            let (name, counted) = (counter.name(), now - before);
-            let what = stage.variant.what;
-            ensure!(
-                counted == all,
-                "{what}: of {all} SYNs, {name} counts {counted}"
-            );
-        }
+        has_worked(stage, &before, all)?;
     }
     let name = |it: Variant| {
         let what = format!("SYN of a new flow, {}", it.what);
@@ -86,6 +79,18 @@ fn work(stage: &Stage) -> Result<Vec<u64>> {
     };
     let count = |it: &Counter| isnguard.counter(it.name());
     WORK.iter().map(count).collect()
+}
+
+/// Fails unless isnguard, if it is there, has done all of its work since then for as many SYNs.
+fn has_worked(stage: &Stage, before: &[u64], all: u64) -> Result<()> {
+    for ((counter, now), before) in WORK.iter().zip(work(stage)?).zip(before) {
+        let (what, name, counted) = (stage.variant.what, counter.name(), now - before);
+        ensure!(
+            counted == all,
+            "{what}: of {all} SYNs, {name} counts {counted}"
+        );
+    }
+    Ok(())
 }
 
 /// Does what time would do, or another process: forgets connections, reads samples.

@@ -31,29 +31,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl<'a> Stage<'a> {
     /// Sets it up, opens all flows, and sees to it that the gateway does with them what it says it does.
     pub fn new(ground: &'a Ground, variant: Variant) -> Result<Self> {
-        let lab = &ground.lab;
         let ends = ground.ends()?;
-        let mut isnguard = None;
-        let acknowledged = match variant.kind {
-            Kind::Plain | Kind::Pass => vec![ACKNOWLEDGMENT; MOST as usize],
-            Kind::Isnguard(hook, options) => {
-                isnguard = Some(variant::guard_open_flows(lab, hook, options, MOST)?);
-                vec![ACKNOWLEDGMENT; MOST as usize]
-            }
-            Kind::Rules(rules) | Kind::Proxy(rules) => {
-                variant::rule(lab, rules)?;
-                handshakes::open(&ends, MOST)?
-            }
-        };
+        let (isnguard, acknowledged) = set_up(ground, variant, &ends)?;
         let mut courses = Vec::with_capacity(acknowledged.len());
         for (flow, number) in (0..).zip(&acknowledged) {
-            courses.push(course(
-                &traffic::acknowledgment(flow, *number)?.frame(ground.near)?,
-            ));
+            let segment = traffic::acknowledgment(flow, *number)?;
+            courses.push(course(&segment.frame(ground.near)?));
         }
         let mut injector = Injector::new(ground, &courses)?;
         if let Kind::Pass = variant.kind {
-            injector.pass(&lab.gateway)?;
+            injector.pass(&ground.lab.gateway)?;
         }
         for (flow, number) in (0..).zip(&acknowledged).step_by(EVERY) {
             goes_through(&ends, variant, flow, *number)
@@ -88,6 +75,26 @@ impl<'a> Stage<'a> {
     /// isnguard, if it is there.
     pub fn isnguard(&self) -> Option<&Isnguard<'a>> {
         self.isnguard.as_ref()
+    }
+}
+
+/// Puts the variant into the gateway, and lets it know all flows; what their hosts then acknowledge.
+fn set_up<'a>(
+    ground: &'a Ground,
+    variant: Variant,
+    ends: &Ends,
+) -> Result<(Option<Isnguard<'a>>, Vec<u32>)> {
+    let untouched = vec![ACKNOWLEDGMENT; MOST as usize];
+    match variant.kind {
+        Kind::Plain | Kind::Pass => Ok((None, untouched)),
+        Kind::Isnguard(hook, options) => {
+            let isnguard = variant::guard_open_flows(&ground.lab, hook, options, MOST)?;
+            Ok((Some(isnguard), untouched))
+        }
+        Kind::Rules(rules) | Kind::Proxy(rules) => {
+            variant::rule(&ground.lab, rules)?;
+            Ok((None, handshakes::open(ends, MOST)?))
+        }
     }
 }
 
