@@ -1,5 +1,7 @@
 //! What can be asked of the benchmark.
 
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 
 /// Measures what isnguard costs, beside floor and peers. Needs root, and memory for four times as many flows.
@@ -14,6 +16,15 @@ pub struct Arguments {
     /// Fewer rounds: for a look
     #[arg(long)]
     pub quick: bool,
+    /// Write the figures to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Compare with figures that another version wrote with --json
+    #[arg(long, value_name = "FILE")]
+    pub beside: Option<PathBuf>,
+    /// Draw the ratios to this file as SVG
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
 }
 
 /// A part of the benchmark.

@@ -2,6 +2,7 @@
 //! same run, since only those carry over to another machine. `cargo xtask bench` builds and runs it.
 
 mod arguments;
+mod comparison;
 mod cpu;
 mod figure;
 mod flows;
@@ -9,20 +10,22 @@ mod gateway;
 mod memory;
 mod object;
 mod paths;
+mod plot;
 mod report;
 mod stopwatch;
 mod sweep;
 mod tables;
 mod targets;
 
-use std::process::ExitCode;
+use std::{fs, path::Path, process::ExitCode};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use nix::unistd::geteuid;
 
 use crate::{
     arguments::{Arguments, Part},
+    comparison::Comparison,
     report::Report,
 };
 
@@ -43,6 +46,9 @@ fn perform(arguments: &Arguments) -> Result<()> {
          with sudo",
         geteuid()
     );
+    // Before what takes minutes: the file may be missing.
+    let before = arguments.beside.as_deref().map(Comparison::read);
+    let before = before.transpose()?;
     let mut report = Report::new();
     let (effort, gateways) = if arguments.quick {
         (paths::Effort::QUICK, gateway::Effort::QUICK)
@@ -67,5 +73,20 @@ fn perform(arguments: &Arguments) -> Result<()> {
         tables::measure(arguments.flows, &mut report)?;
     }
     report.print();
+    if let Some(before) = before {
+        before.print(report.figures());
+    }
+    if let Some(path) = &arguments.json {
+        write(path, &report.json()?)?;
+    }
+    if let Some(path) = &arguments.plot {
+        write(path, &plot::ratios(report.figures()))?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("wrote {}", path.display());
     Ok(())
 }

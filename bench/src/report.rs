@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 
 use crate::{
@@ -39,6 +40,16 @@ impl Report {
     /// Notes that something cannot be measured on this machine.
     pub fn cannot(&mut self, what: &str, why: &str) {
         self.missing.push(format!("not measured: {what}: {why}"));
+    }
+
+    /// All of them.
+    pub fn figures(&self) -> &[Figure] {
+        &self.figures
+    }
+
+    /// All of them as JSON: an array of objects, in the order of the table.
+    pub fn json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(&self.figures)?)
     }
 
     /// Prints them all, what is missing among them, and which targets they meet.

@@ -125,7 +125,7 @@ pub enum SoakHook {
     Tc,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Bench {
     /// How many flows "many" are
     #[arg(long, value_name = "N")]
@@ -136,6 +136,15 @@ pub struct Bench {
     /// Fewer rounds: for a look
     #[arg(long)]
     pub quick: bool,
+    /// Write the figures to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw the ratios to this file as SVG
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Measure this commit first, and show what has changed since
+    #[arg(long, value_name = "REV")]
+    pub compare: Option<String>,
 }
 
 /// A part of the benchmark.
