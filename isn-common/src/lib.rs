@@ -23,6 +23,7 @@ pub mod counter;
 pub mod datapath;
 pub mod expiry;
 pub mod flow;
+pub mod forward;
 pub mod headers;
 #[cfg(any(test, feature = "host"))]
 pub mod host;

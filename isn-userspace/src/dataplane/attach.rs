@@ -15,7 +15,7 @@ use super::{
     namespace,
     netlink::Netlink,
     pins::{Pins, absent_is_fine, create_dir},
-    privileges,
+    ports, privileges,
     programs::{Capacities, Programs},
     refusal,
     sit::{Choice, sit},
@@ -112,7 +112,8 @@ fn refuse_if_taken(request: &Request, targets: &Targets) -> Result<(), Failure> 
     let choice = request.hook.unwrap_or(HookChoice::Auto);
     let mut at_xdp = targets.wanted.iter().filter(|target| {
         let plan = hook::plan(choice, target.interface.kind.as_deref());
-        target.hook().is_none() && !matches!(plan, hook::Plan::Only(Hook::Tc, _))
+        let at_tc = matches!(plan, hook::Plan::Only(Hook::Tc, _));
+        target.hook().is_none() && (target.forwards || !at_tc)
     });
     at_xdp.try_for_each(|target| refusal::refuse_if_taken(&target.interface))
 }
@@ -169,6 +170,9 @@ impl Change<'_> {
                 undo,
             };
             sit(&mut attacher, choice, target, &mut self.warnings)?;
+        }
+        if targets.wanted.iter().any(|target| target.forwards) {
+            ports::lay(self.pins, &ports::wanted(targets.wanted.iter()), undo)?;
         }
         for gone in &targets.gone {
             forget(self.pins, gone)?;

@@ -12,6 +12,7 @@ mod tests;
 
 pub use check::{Check, Finding, Fix, Verdict};
 pub use examination::{Examination, examine};
+pub(crate) use gather::rp_filter;
 
 /// A fact, or why it could not be found out.
 pub type Known<T> = Result<T, String>;

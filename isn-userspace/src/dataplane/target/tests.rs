@@ -41,6 +41,8 @@ pub(crate) fn request(placed: &[(&str, Placement)]) -> Request {
         on_full: None,
         key_file: None,
         adopt: None,
+        forward: None,
+        forward_past_rules: None,
         verbose: false,
     }
 }

@@ -10,7 +10,7 @@ mod machine;
 mod owners;
 mod sysctl;
 
-pub use gateway::{gateway, sides};
+pub use gateway::{gateway, rp_filter, sides};
 pub use instance::{key, running, state};
 pub use interface::{Surroundings, device};
 pub use machine::machine;
