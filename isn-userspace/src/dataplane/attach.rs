@@ -8,12 +8,14 @@ use super::{
     bpffs,
     existing::{self, Existing},
     hook::{self, Hook},
-    interfaces, kernel,
+    interfaces::{self, Interface},
+    kernel,
     keying::Plan,
     lock::{self, Lock},
     maps::Maps,
     namespace,
     netlink::Netlink,
+    observe,
     pins::{Pins, absent_is_fine, create_dir},
     ports, privileges,
     programs::{Capacities, Programs},
@@ -25,6 +27,7 @@ use super::{
     undo::Undo,
 };
 use crate::{
+    doctor,
     failure::{Explain as _, Failure},
     settings::{HookChoice, PolicyTable, Request},
 };
@@ -72,6 +75,9 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
     if existing.is_none() {
         refuse_if_taken(request, &targets)?;
     }
+    if request.forwards() {
+        refuse_to_forward(request, &pins, &targets, &interfaces, &mut netlink)?;
+    }
     let mut change = Change {
         request,
         pins: &pins,
@@ -116,6 +122,24 @@ fn refuse_if_taken(request: &Request, targets: &Targets) -> Result<(), Failure> 
         target.hook().is_none() && (target.forwards || !at_tc)
     });
     at_xdp.try_for_each(|target| refusal::refuse_if_taken(&target.interface))
+}
+
+/// Refuses forwarding where it cannot work, and where packets would go past rules, unless told.
+fn refuse_to_forward(
+    request: &Request,
+    pins: &Pins,
+    targets: &Targets,
+    interfaces: &[Interface],
+    netlink: &mut Netlink,
+) -> Result<(), Failure> {
+    let sides: Vec<&Interface> = targets.wanted.iter().map(|it| &it.interface).collect();
+    let seats = targets.wanted.iter().flat_map(|it| &it.seats);
+    let own: Vec<u32> = seats
+        .filter_map(|name| observe::pinned_program(pins, *name).ok())
+        .collect();
+    let facts = doctor::forward(&sides, interfaces, &own, netlink);
+    let told = request.forward_past_rules == Some(true);
+    doctor::forward_refusal(&facts, told).map_or(Ok(()), Err)
 }
 
 struct Change<'a> {

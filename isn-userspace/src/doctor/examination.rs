@@ -119,6 +119,20 @@ fn around(
             Err(failure) => findings.push(unusable(one, &failure)),
         }
     }
+    let forwards = status.is_some_and(|it| it.attached.iter().any(|one| one.forwards));
+    if request.forwards() || forwards {
+        let is_placed = |it: &&Interface| placed.iter().any(|one| one.interface == it.name);
+        let sides: Vec<&Interface> = interfaces.iter().filter(is_placed).collect();
+        let own: Vec<u32> = status
+            .into_iter()
+            .flat_map(|it| &it.attached)
+            .flat_map(|it| [it.ingress_program, it.egress_program])
+            .flatten()
+            .collect();
+        let facts = gather::forward(&sides, interfaces, &own, netlink);
+        let told = request.forward_past_rules == Some(true);
+        findings.push(judge::forward::judge(&facts, told, forwards));
+    }
     let guarded = guarded(request, status);
     let sides = gather::sides(&placed, status.is_some(), &guarded, interfaces, netlink);
     let gateway = gather::gateway(sides, interfaces);
