@@ -10,7 +10,6 @@ use aya_ebpf::{
 };
 use isn_common::{
     abi::forward::Port,
-    counter::Counter,
     forward::{self, ADDRESSES_V4, ADDRESSES_V6, Left, Plain, Version},
     packet::Packet as _,
     world::World as _,
@@ -30,7 +29,7 @@ const AF_INET6: u8 = 10;
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn forward_to_peers(ctx: *mut xdp_md) -> u32 {
-    action(attempt(ctx, &TO_PEERS), Counter::ForwardedOut)
+    action(attempt(ctx, &TO_PEERS))
 }
 
 /// Makes a frame of a peer ready to leave on the side of the hosts, but for its translation. A function of its own for the
@@ -38,16 +37,13 @@ pub extern "C" fn forward_to_peers(ctx: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn forward_to_hosts(ctx: *mut xdp_md) -> u32 {
-    action(attempt(ctx, &TO_HOSTS), Counter::ForwardedIn)
+    action(attempt(ctx, &TO_HOSTS))
 }
 
 #[inline(always)]
-fn action(attempt: Result<(), Left>, forwarded: Counter) -> u32 {
+fn action(attempt: Result<(), Left>) -> u32 {
     match attempt {
-        Ok(()) => {
-            Kernel.count(forwarded, 1);
-            xdp_action::XDP_REDIRECT
-        }
+        Ok(()) => xdp_action::XDP_REDIRECT,
         Err(left) => {
             Kernel.count(left.counter(), 1);
             xdp_action::XDP_PASS

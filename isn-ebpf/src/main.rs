@@ -40,6 +40,7 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use isn_common::{
+    counter::Counter,
     datapath::{Step, established, first_look, opening},
     flow::Direction::{Inbound, Outbound},
     icmp::error,
@@ -70,7 +71,7 @@ pub fn isn_xdp_in(ctx: XdpContext) -> u32 {
 #[xdp(frags)]
 pub fn isn_forward_out(ctx: XdpContext) -> u32 {
     match xdp_out(ctx.ctx) {
-        xdp_action::XDP_PASS => forward_to_peers(ctx.ctx),
+        xdp_action::XDP_PASS => leave(forward_to_peers(ctx.ctx), Counter::ForwardedOut),
         dropped => dropped,
     }
 }
@@ -81,11 +82,20 @@ pub fn isn_forward_out(ctx: XdpContext) -> u32 {
 pub fn isn_forward_in(ctx: XdpContext) -> u32 {
     match forward_to_hosts(ctx.ctx) {
         xdp_action::XDP_REDIRECT => match xdp_in(ctx.ctx) {
-            xdp_action::XDP_PASS => xdp_action::XDP_REDIRECT,
+            xdp_action::XDP_PASS => leave(xdp_action::XDP_REDIRECT, Counter::ForwardedIn),
             dropped => dropped,
         },
         left => left,
     }
+}
+
+/// Counts a packet that leaves.
+#[inline(always)]
+fn leave(action: u32, forwarded: Counter) -> u32 {
+    if action == xdp_action::XDP_REDIRECT {
+        Kernel.count(forwarded, 1);
+    }
+    action
 }
 
 #[inline(always)]

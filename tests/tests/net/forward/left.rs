@@ -15,6 +15,7 @@ use isn_tests::{
     server::Server,
     topology::{HOST_IF, INSIDE_IF, Lab, OUTSIDE_IF, PEER_IF},
 };
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::{Bench, FIRST_ISN, KIB, PEER_PORT, PORT, ensure_counts, forwarding};
 
@@ -91,6 +92,7 @@ fn of_the_gateway(lab: &Lab, isnguard: &Isnguard) -> Result<()> {
     }
     let socket = lab.host.enter(|| UdpSocket::bind(Family::V4.host(0)))?;
     socket.set_ttl(1)?;
+    setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
     socket.connect(Family::V4.peer(9))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     ensure_counts(isnguard, "left_hops", || {
