@@ -40,6 +40,9 @@ const EXTENSIONS_V6: [u8; 7] = [0, 43, 50, 51, 60, 135, 139];
 const FRAGMENT_V6: u8 = 44;
 /// The shortest header of UDP, and less than one of TCP.
 const LEAST: u32 = 8;
+const LEAST_V4: u32 = 20 + LEAST;
+const LENGTH_V6: u32 = 40;
+const LENGTH_LINK: u32 = 14;
 
 /// Ticks between two packets to a neighbour that the kernel gets, so that it asks whether the neighbour is still there
 /// (RFC 4861 section 7.3): 8.6 s, which is well below the 30 s for which it believes an answer.
@@ -188,7 +191,7 @@ fn plain_v4<P: Packet>(packet: &P) -> Result<Plain, Left> {
     carries(h[9])?;
     let length = in_frame(packet)?;
     let total = u16::from_be_bytes([h[2], h[3]]);
-    if u32::from(total) < HEADER_V4 as u32 + LEAST || total > length || !adds_up(&h) {
+    if u32::from(total) < LEAST_V4 || total > length || !adds_up(&h) {
         return Err(Left::Malformed);
     }
     if h[8] <= 1 {
@@ -222,7 +225,7 @@ fn plain_v6<P: Packet>(packet: &P) -> Result<Plain, Left> {
     carries(next)?;
     let length = in_frame(packet)?;
     let payload = u32::from(u16::from_be_bytes([l0, l1]));
-    if payload < LEAST || payload.wrapping_add(HEADER_V6 as u32) > u32::from(length) {
+    if payload < LEAST || payload.wrapping_add(LENGTH_V6) > u32::from(length) {
         return Err(Left::Malformed);
     }
     if hops <= 1 {
@@ -254,7 +257,7 @@ const fn carries(protocol: u8) -> Result<(), Left> {
 /// Octets behind the link header. What a length field of IP cannot say is no frame of a wire.
 #[inline(always)]
 fn in_frame<P: Packet>(packet: &P) -> Result<u16, Left> {
-    let length = packet.length().wrapping_sub(LINK as u32);
+    let length = packet.length().wrapping_sub(LENGTH_LINK);
     u16::try_from(length).map_err(|_| Left::TooBig)
 }
 
@@ -277,7 +280,7 @@ fn adds_up(header: &[u8; HEADER_V4]) -> bool {
 /// the first two octets.
 #[inline(always)]
 const fn is_ordinary_v4([first, second]: [u8; 2]) -> bool {
-    !matches!(first, 0 | 127 | 224..=255) && !(first == 169 && second == 254)
+    !matches!((first, second), (0 | 127 | 224..=255, _) | (169, 254))
 }
 
 /// Not unspecified, loopback, mapped, link-local or multicast (RFC 4291 sections 2.4 and 2.5.6), by the first two octets.

@@ -18,7 +18,7 @@ pub type Wanted = BTreeMap<u32, (Placement, Port)>;
 
 /// The maps.
 struct Ports {
-    ports: HashMap<MapData, u32, Port>,
+    known: HashMap<MapData, u32, Port>,
     to_hosts: DevMapHash<MapData>,
     to_peers: DevMapHash<MapData>,
 }
@@ -102,7 +102,7 @@ pub fn held(pins: &Pins) -> Result<Wanted, Failure> {
 impl Ports {
     fn open(pins: &Pins) -> Result<Self, Failure> {
         Ok(Self {
-            ports: open(pins, names::PORTS)?,
+            known: open(pins, names::PORTS)?,
             to_hosts: open(pins, names::TO_HOSTS)?,
             to_peers: open(pins, names::TO_PEERS)?,
         })
@@ -110,7 +110,7 @@ impl Ports {
 
     /// Interfaces that are whole: known by their address, and ways out for frames of the other side.
     fn held(&self) -> Result<Wanted, MapError> {
-        let ports: BTreeMap<u32, Port> = self.ports.iter().collect::<Result<_, _>>()?;
+        let ports: BTreeMap<u32, Port> = self.known.iter().collect::<Result<_, _>>()?;
         let mut held = Wanted::new();
         for (devices, side) in [
             (&self.to_hosts, Placement::Inside),
@@ -129,9 +129,9 @@ impl Ports {
 
     /// Ways out before ways in, so that a frame that comes in finds its way; and the other way round where interfaces go.
     fn write(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
-        let there: Vec<u32> = self.ports.keys().collect::<Result<_, _>>()?;
+        let there: Vec<u32> = self.known.keys().collect::<Result<_, _>>()?;
         for index in there.iter().filter(|index| !wanted.contains_key(index)) {
-            absent_is_fine(self.ports.remove(index))?;
+            absent_is_fine(self.known.remove(index))?;
         }
         for (devices, side) in [
             (&mut self.to_hosts, Placement::Inside),
@@ -149,7 +149,7 @@ impl Ports {
             }
         }
         for (index, (_, port)) in wanted {
-            self.ports.insert(index, port, 0)?;
+            self.known.insert(index, port, 0)?;
         }
         Ok(())
     }

@@ -262,4 +262,48 @@ mod tests {
         let error = check_one_side([Inside, Outside].into_iter()).unwrap_err();
         assert!(error.to_string().contains("translated twice"));
     }
+
+    #[test]
+    fn forwarding_is_between_both_sides_and_at_native_xdp() {
+        use Placement::{Inside, Outside};
+        let request = |sides: &[Placement], hook| Request {
+            placed: (0..)
+                .zip(sides)
+                .map(|(nth, placement)| Placed {
+                    interface: format!("eth{nth}"),
+                    placement: *placement,
+                })
+                .collect(),
+            hook,
+            forward: Some(true),
+            ..Request::of(Place {
+                instance: "plant".parse().unwrap(),
+                bpffs: "/sys/fs/bpf".into(),
+            })
+        };
+        assert!(request(&[Inside, Outside, Inside], None).check().is_ok());
+        assert!(
+            request(&[Inside, Outside], Some(HookChoice::Xdp))
+                .check()
+                .is_ok()
+        );
+        assert!(request(&[], Some(HookChoice::Auto)).check().is_ok());
+        for (sides, hook, words) in [
+            (&[Inside][..], None, "--outside"),
+            (&[Outside, Outside], None, "--inside"),
+            (
+                &[Inside, Outside],
+                Some(HookChoice::Tc),
+                "leave --hook away",
+            ),
+            (
+                &[Inside, Outside],
+                Some(HookChoice::XdpGeneric),
+                "leave --hook away",
+            ),
+        ] {
+            let failure = request(sides, hook).check().unwrap_err();
+            assert!(failure.remedy().contains(words), "{failure}");
+        }
+    }
 }

@@ -43,7 +43,7 @@ fn ground() -> Result<Namespace> {
         "address add 2001:db8:2::1/64 dev out0 nodad",
         "neigh add 198.51.100.2 lladdr 02:00:00:00:00:99 dev out0 nud permanent",
         "neigh add 2001:db8:2::2 lladdr 02:00:00:00:00:99 dev out0 nud permanent",
-        "route add 203.0.113.0/24 via 198.51.100.2 mtu 600",
+        "route add 203.0.113.0/24 via 198.51.100.2 mtu lock 600",
         "route add blackhole 203.0.113.9",
         "route add 203.0.113.128/25 dev lo",
     ] {

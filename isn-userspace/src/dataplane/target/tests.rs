@@ -217,3 +217,44 @@ fn one_instance_does_not_watch_both_sides() {
             .contains("translated twice")
     );
 }
+
+#[test]
+fn both_sides_are_sat_on_where_the_instance_forwards_and_outside_one_way_only() {
+    use crate::dataplane::netlink::Way;
+
+    let mut both = request(&[("eth1", INSIDE), ("eth0", Placement::Outside)]);
+    let twice = work_out(&both, &[]).unwrap_err();
+    assert!(twice.to_string().contains("translated twice"), "{twice}");
+    both.forward = Some(true);
+    let found = work_out(&both, &[]).unwrap();
+    let ways: Vec<_> = found.wanted.iter().map(super::Target::ways).collect();
+    assert_eq!(ways, [&[Way::Ingress, Way::Egress][..], &[Way::Ingress]]);
+}
+
+#[test]
+fn whether_an_instance_forwards_is_settled_when_it_is_attached() {
+    let outside = LinkName {
+        placement: Placement::Outside,
+        ifindex: 2,
+        seat: Seat::Forward,
+    };
+    let mut pinned = pins(3, Seat::Forward, Seat::TcxEgress).to_vec();
+    pinned.push(outside);
+    let adopted = work_out(&request(&[]), &pinned).unwrap();
+    assert!(adopted.wanted.iter().all(|target| target.forwards));
+    assert_eq!(adopted.wanted.len(), 2);
+
+    let mut other = request(&[]);
+    other.forward = Some(false);
+    let refused = work_out(&other, &pinned).unwrap_err();
+    assert!(
+        refused.to_string().contains("attached with --forward"),
+        "{refused}"
+    );
+    other.forward = Some(true);
+    let refused = work_out(&other, &pins(3, Seat::Xdp, Seat::TcxEgress)).unwrap_err();
+    assert!(
+        refused.to_string().contains("attached without --forward"),
+        "{refused}"
+    );
+}

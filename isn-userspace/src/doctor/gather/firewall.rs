@@ -52,7 +52,7 @@ pub fn ruleset() -> Known<Ruleset> {
     )
 }
 
-/// How many policies IPsec has.
+/// How many policies `IPsec` has.
 pub fn ipsec() -> Known<usize> {
     // A kernel without IPsec has no such file, and no policies.
     if !Path::new("/proc/net/xfrm_stat").exists() {

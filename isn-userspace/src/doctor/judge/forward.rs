@@ -23,7 +23,7 @@ pub struct Forward {
     pub queues: Known<Vec<(String, String)>>,
     /// Filters and programs of others at TC, in words.
     pub programs: Known<Vec<String>>,
-    /// Policies of IPsec.
+    /// Policies of `IPsec`.
     pub ipsec: Known<usize>,
 }
 
@@ -141,31 +141,34 @@ fn switched_off(devices: &[Device]) -> Option<Failure> {
 /// What packets would go past, in words; what could not be read counts, since it may be there.
 #[must_use]
 pub fn past(forward: &Forward) -> Vec<String> {
-    let mut past = Vec::new();
-    let mut known = |fact: Result<Vec<String>, &String>| match fact {
-        Ok(found) => past.extend(found),
-        Err(why) => past.push(format!("what cannot be read: {why}")),
-    };
-    known(forward.ruleset.as_ref().map(|it| it.hooked.clone()));
-    known(forward.marks.as_ref().map(|marks| {
+    let rules = told(&forward.ruleset, |it| it.hooked.clone());
+    let marks = told(&forward.marks, |marks| {
         let rule = |mark: &u32| format!("a rule of routing by mark (ip rule, fwmark {mark:#x})");
         marks.iter().map(rule).collect()
-    }));
-    known(forward.queues.as_ref().map(|queues| {
+    });
+    let queues = told(&forward.queues, |queues| {
         let shaping = queues
             .iter()
             .filter(|(_, kind)| !PLAIN_QUEUES.contains(&kind.as_str()));
         shaping
             .map(|(name, kind)| format!("the queueing discipline {kind} of `{name}`"))
             .collect()
-    }));
-    known(forward.programs.as_ref().map(Clone::clone));
-    known(forward.ipsec.as_ref().map(|policies| {
+    });
+    let programs = told(&forward.programs, Clone::clone);
+    let ipsec = told(&forward.ipsec, |policies| {
         let some =
             (*policies > 0).then(|| format!("{policies} policies of IPsec (ip xfrm policy)"));
         some.into_iter().collect()
-    }));
-    past
+    });
+    [rules, marks, queues, programs, ipsec].concat()
+}
+
+/// A fact in words; one that cannot be read, too.
+fn told<T>(fact: &Known<T>, words: impl FnOnce(&T) -> Vec<String>) -> Vec<String> {
+    match fact {
+        Ok(fact) => words(fact),
+        Err(why) => vec![format!("what cannot be read: {why}")],
+    }
 }
 
 /// The finding: about what is asked for, or about what is attached and goes past something by now.

@@ -121,6 +121,7 @@ fn long_frames_need_several_buffers_at_xdp_and_nothing_elsewhere() {
             it.xdp = Ok(XdpFeatures {
                 basic: true,
                 buffers,
+                transmit: true,
             });
         });
         found(&device, Check::Mtu)
