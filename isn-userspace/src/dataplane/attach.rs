@@ -75,7 +75,8 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
     if existing.is_none() {
         refuse_if_taken(request, &targets)?;
     }
-    if request.forwards() {
+    // What forwards already goes on doing so, whatever becomes of this process.
+    if request.forwards() && targets.wanted.iter().any(|it| it.seats.is_empty()) {
         refuse_to_forward(request, &pins, &targets, &interfaces, &mut netlink)?;
     }
     let mut change = Change {

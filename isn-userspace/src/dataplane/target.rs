@@ -201,6 +201,7 @@ pub fn targets(
             ..Target::new(interface, placed.placement)
         });
         agree(&target, placed)?;
+        target.forwards = forwards;
         // On a new interface a new choice is free.
         if target.instead_of.is_some() && (request.hook.is_some() || request.tc_flavour.is_some()) {
             target.seats.clear();
@@ -258,7 +259,12 @@ fn attached_elsewhere(request: &Request, there: &BTreeMap<u32, Target>) -> Failu
 
 /// Whether the instance forwards in XDP, or is to: that is settled when it is made.
 fn agree_on_forwarding(request: &Request, known: &Known) -> Result<bool, Failure> {
-    let there = (!known.seats.is_empty()).then(|| seat::forwards(&known.seats));
+    // An attach that was killed early has left the way to the hosts alone, which is the same for both.
+    let settled = known
+        .seats
+        .iter()
+        .any(|name| name.seat.way() == Way::Ingress);
+    let there = settled.then(|| seat::forwards(&known.seats));
     let refused = |why: &str| {
         Err(Failure::new(
             format!("cannot attach instance `{}`", request.place.instance),

@@ -258,3 +258,15 @@ fn whether_an_instance_forwards_is_settled_when_it_is_attached() {
         "{refused}"
     );
 }
+
+#[test]
+fn an_attach_that_was_killed_early_can_be_finished_either_way() {
+    let egress = pins(3, Seat::Xdp, Seat::TcxEgress)[1];
+    let mut both = request(&[("eth1", INSIDE), ("eth0", Placement::Outside)]);
+    both.forward = Some(true);
+    let found = work_out(&both, &[egress]).unwrap();
+    assert!(found.wanted.iter().all(|target| target.forwards));
+    assert_eq!(found.wanted[0].seats, [egress]);
+    let found = work_out(&request(&[("eth1", INSIDE)]), &[egress]).unwrap();
+    assert!(!found.wanted[0].forwards);
+}

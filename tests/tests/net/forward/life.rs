@@ -74,8 +74,8 @@ fn detached_it_leaves_everything_to_the_kernel() -> Result<()> {
     connection.exchange_while(4096 * KIB, || isnguard.detach().map(drop))?;
     ensure!(
         !isnguard.pins().exists(),
-        "something is left in {:?}",
-        isnguard.pins()
+        "something is left in {}",
+        isnguard.pins().display()
     );
     for interface in [INSIDE_IF, OUTSIDE_IF] {
         let shown = lab

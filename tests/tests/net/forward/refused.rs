@@ -21,7 +21,11 @@ fn ensure_refused(isnguard: &Isnguard, arguments: &[&str], words: &[&str]) -> Re
             ended.stderr
         );
     }
-    ensure!(!isnguard.pins().exists(), "{:?} is left", isnguard.pins());
+    ensure!(
+        !isnguard.pins().exists(),
+        "{} is left",
+        isnguard.pins().display()
+    );
     Ok(())
 }
 
