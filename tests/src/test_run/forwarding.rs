@@ -64,6 +64,31 @@ impl Forwarding {
 
     /// The action of the program of this direction, and the frame afterwards.
     pub fn run(&self, direction: Direction, frame: &[u8]) -> Result<(u32, Vec<u8>)> {
+        self.run_with(direction, frame, None)
+    }
+
+    /// The same with only the first `linear` octets of the frame in its first buffer.
+    pub fn run_in_buffers(
+        &self,
+        direction: Direction,
+        frame: &[u8],
+        linear: u32,
+    ) -> Result<(u32, Vec<u8>)> {
+        // Of the six words of `xdp_md`, `data_end` is the second.
+        let words = [0, linear, 0, 0, 0, 0];
+        self.run_with(
+            direction,
+            frame,
+            Some(&words.map(u32::to_ne_bytes).concat()),
+        )
+    }
+
+    fn run_with(
+        &self,
+        direction: Direction,
+        frame: &[u8],
+        context: Option<&[u8]>,
+    ) -> Result<(u32, Vec<u8>)> {
         let name = match direction {
             Direction::Outbound => programs::FORWARD_OUT,
             Direction::Inbound => programs::FORWARD_IN,
@@ -72,6 +97,7 @@ impl Forwarding {
         let options = TestRunOptions {
             data_in: Some(frame),
             data_out: Some(&mut out),
+            ctx_in: context,
             ..TestRunOptions::new()
         };
         let program = self.ebpf.program(name).context("no program")?;

@@ -280,3 +280,26 @@ fn sources_are_looked_at_where_the_interface_asks_for_it() -> Result<()> {
         leaves(&forwarding, Inbound, &from_there, 22)
     })
 }
+
+/// A line of the kernel's that redirects frames in several buffers is not to be taken for granted.
+#[test]
+fn frames_in_several_buffers_are_left_to_the_kernel() -> Result<()> {
+    let (ground, forwarding) = prepared()?;
+    let frame = v4(THERE, 64, 1200);
+    ground.enter(|| {
+        for direction in [Outbound, Inbound] {
+            let before = forwarding.counters()?;
+            let (action, after) = forwarding.run_in_buffers(direction, &frame, 256)?;
+            let counted = difference(&before, &forwarding.counters()?);
+            ensure!(
+                action == PASS && after == frame,
+                "{direction:?}: {counted:?}"
+            );
+            ensure!(
+                counted.contains(&(Counter::LeftBuffers.name(), 1)),
+                "{direction:?}: {counted:?}"
+            );
+        }
+        leaves(&forwarding, Inbound, &frame, 22)
+    })
+}
