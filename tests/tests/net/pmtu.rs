@@ -205,8 +205,10 @@ fn narrowed(complainer: Complainer, placement: Placement, hook: Hook) -> Result<
 fn the_gateway_complains_where_packets_are_forwarded() -> Result<()> {
     let (complainer, placement) = (Complainer::Gateway, Placement::Inside);
     let lab = complainer.lab()?;
-    let ends = [(&lab.host, HOST_IF), (&lab.peer, PEER_IF)];
-    let _ends = ends.map(|(namespace, interface)| Passing::attach(namespace, interface));
+    let _ends = [
+        Passing::attach(&lab.host, HOST_IF)?,
+        Passing::attach(&lab.peer, PEER_IF)?,
+    ];
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     let setup = Setup::new(placement, Hook::Auto);
     isnguard.attach(&setup.with(&["--outside", OUTSIDE_IF, "--forward"]))?;
