@@ -102,6 +102,42 @@ counters! {
     SamplesLost = "samples_lost", Event;
     /// Flows put into the table of history.
     HistoryInserted = "history_inserted", Event;
+    /// Packets of hosts forwarded in XDP.
+    ForwardedOut = "forwarded_out", Event;
+    /// Packets of peers forwarded in XDP.
+    ForwardedIn = "forwarded_in", Event;
+    /// Not forwarded in XDP but left to the kernel: the interface was not ready.
+    LeftClosed = "left_closed", Event;
+    /// Left to the kernel: for another hardware address, as multicast, broadcast and bridged frames are.
+    LeftOtherAddress = "left_other_address", Event;
+    /// Left to the kernel: with a VLAN tag.
+    LeftTagged = "left_tagged", Event;
+    /// Left to the kernel: neither TCP nor UDP.
+    LeftProtocol = "left_protocol", Event;
+    /// Left to the kernel: options of IPv4 or extension headers of IPv6.
+    LeftOptions = "left_options", Event;
+    /// Left to the kernel: a fragment.
+    LeftFragment = "left_fragment", Event;
+    /// Left to the kernel: headers that are cut short or contradict themselves.
+    LeftMalformed = "left_malformed", Event;
+    /// Left to the kernel: a frame in several buffers.
+    LeftBuffers = "left_buffers", Event;
+    /// Left to the kernel: no hop left to go.
+    LeftHops = "left_hops", Event;
+    /// Left to the kernel: from or to an address of a special kind.
+    LeftAddresses = "left_addresses", Event;
+    /// Left to the kernel: from a source whose route leads elsewhere (`rp_filter`).
+    LeftSource = "left_source", Event;
+    /// Left to the kernel: for the gateway itself, or without a route that forwards.
+    LeftRoute = "left_route", Event;
+    /// Left to the kernel: larger than the route takes.
+    LeftTooBig = "left_too_big", Event;
+    /// Left to the kernel: the neighbour's hardware address was not known.
+    LeftNeighbour = "left_neighbour", Event;
+    /// Left to the kernel: one packet every few seconds to each neighbour, so that the kernel asks whether it is still there.
+    LeftConfirm = "left_confirm", Event;
+    /// Left to the kernel: by way of an interface that is not on the other side of the instance.
+    LeftElsewhere = "left_elsewhere", Event;
     /// Passed: neither IPv4 nor IPv6.
     PassNotIp = "pass_not_ip", Outcome;
     /// Passed: more than two VLAN tags.

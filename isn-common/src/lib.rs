@@ -24,6 +24,7 @@ pub mod datapath;
 pub mod expiry;
 pub mod express;
 pub mod flow;
+pub mod forward;
 pub mod headers;
 #[cfg(any(test, feature = "host"))]
 pub mod host;

@@ -25,6 +25,7 @@
 )]
 #![allow(missing_docs, reason = "aya's macros expand to functions without")]
 
+mod forward;
 mod hide;
 mod kernel;
 mod maps;
@@ -39,6 +40,7 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use isn_common::{
+    counter::Counter,
     datapath::{Step, established, first_look, opening},
     flow::Direction::{Inbound, Outbound},
     icmp::error,
@@ -46,32 +48,78 @@ use isn_common::{
     world::World as _,
 };
 
-use crate::{kernel::Kernel, tc_packet::TcPacket, xdp_packet::XdpPacket};
+use crate::{
+    forward::{forward_to_hosts, forward_to_peers},
+    kernel::Kernel,
+    tc_packet::TcPacket,
+    xdp_packet::XdpPacket,
+};
 
 /// XDP, packets from hosts to peers.
 #[xdp(frags)]
 pub fn isn_xdp_out(ctx: XdpContext) -> u32 {
-    match xdp_out_v4(ctx.ctx) {
-        OPENING => xdp_out_syn_v4(ctx.ctx),
-        ICMP => xdp_out_icmp_v4(ctx.ctx),
-        IPV6 => match xdp_out_v6(ctx.ctx) {
-            OPENING => xdp_out_syn_v6(ctx.ctx),
-            ICMP => xdp_out_icmp_v6(ctx.ctx),
+    xdp_out(ctx.ctx)
+}
+
+/// XDP, packets from peers to hosts.
+#[xdp(frags)]
+pub fn isn_xdp_in(ctx: XdpContext) -> u32 {
+    xdp_in(ctx.ctx)
+}
+
+/// XDP, packets from hosts to peers: translated, and forwarded if they can be.
+#[xdp(frags)]
+pub fn isn_forward_out(ctx: XdpContext) -> u32 {
+    match xdp_out(ctx.ctx) {
+        xdp_action::XDP_PASS => leave(forward_to_peers(ctx.ctx), Counter::ForwardedOut),
+        dropped => dropped,
+    }
+}
+
+/// XDP, packets from peers to hosts: translated if they are forwarded. Those that are left to the kernel are translated where
+/// they leave it, at TC egress of the inside interface, so whether they are comes first.
+#[xdp(frags)]
+pub fn isn_forward_in(ctx: XdpContext) -> u32 {
+    match forward_to_hosts(ctx.ctx) {
+        xdp_action::XDP_REDIRECT => match xdp_in(ctx.ctx) {
+            xdp_action::XDP_PASS => leave(xdp_action::XDP_REDIRECT, Counter::ForwardedIn),
+            dropped => dropped,
+        },
+        left => left,
+    }
+}
+
+/// Counts a packet that leaves.
+#[inline(always)]
+fn leave(action: u32, forwarded: Counter) -> u32 {
+    if action == xdp_action::XDP_REDIRECT {
+        Kernel.count(forwarded, 1);
+    }
+    action
+}
+
+#[inline(always)]
+fn xdp_out(ctx: *mut xdp_md) -> u32 {
+    match xdp_out_v4(ctx) {
+        OPENING => xdp_out_syn_v4(ctx),
+        ICMP => xdp_out_icmp_v4(ctx),
+        IPV6 => match xdp_out_v6(ctx) {
+            OPENING => xdp_out_syn_v6(ctx),
+            ICMP => xdp_out_icmp_v6(ctx),
             action => action,
         },
         action => action,
     }
 }
 
-/// XDP, packets from peers to hosts.
-#[xdp(frags)]
-pub fn isn_xdp_in(ctx: XdpContext) -> u32 {
-    match xdp_in_v4(ctx.ctx) {
-        OPENING => xdp_in_syn_v4(ctx.ctx),
-        ICMP => xdp_in_icmp_v4(ctx.ctx),
-        IPV6 => match xdp_in_v6(ctx.ctx) {
-            OPENING => xdp_in_syn_v6(ctx.ctx),
-            ICMP => xdp_in_icmp_v6(ctx.ctx),
+#[inline(always)]
+fn xdp_in(ctx: *mut xdp_md) -> u32 {
+    match xdp_in_v4(ctx) {
+        OPENING => xdp_in_syn_v4(ctx),
+        ICMP => xdp_in_icmp_v4(ctx),
+        IPV6 => match xdp_in_v6(ctx) {
+            OPENING => xdp_in_syn_v6(ctx),
+            ICMP => xdp_in_icmp_v6(ctx),
             action => action,
         },
         action => action,

@@ -14,17 +14,20 @@
 //! | `SAMPLES` | SYNs of hosts | user space, which takes them out | the sample is lost; counted |
 //! | `STORMS` | acknowledgments of unknown flows | the same | two flows share a cell |
 //! | `SWEPT` | upkeep | user space | - |
+//! | `PORTS`, `TO_HOSTS`, `TO_PEERS` | user space | packets that may be forwarded | user space refuses the interface |
+//! | `NEIGHBOURS` | packets that are forwarded | the same | neighbours take turns in a cell |
 
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
 };
 use isn_common::{
     abi::{
         Counters,
         flow::{Flow, Previous},
-        maps::{SAMPLES_SIZE, SHARES_LENGTH, STORMS_LENGTH},
+        forward::Port,
+        maps::{MOST_PORTS, NEIGHBOURS_LENGTH, SAMPLES_SIZE, SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
         settings::Settings,
     },
@@ -94,3 +97,11 @@ pub static SAMPLES: RingBuf = RingBuf::with_byte_size(SAMPLES_SIZE, 0);
 pub static STORMS: Array<Cell<KernelWord>> = Array::with_max_entries(STORMS_LENGTH, 0);
 #[map]
 pub static SWEPT: Array<KernelWord> = Array::with_max_entries(3, 0);
+#[map]
+pub static PORTS: HashMap<u32, Port> = HashMap::with_max_entries(MOST_PORTS, 0);
+#[map]
+pub static TO_HOSTS: DevMapHash = DevMapHash::with_max_entries(MOST_PORTS, 0);
+#[map]
+pub static TO_PEERS: DevMapHash = DevMapHash::with_max_entries(MOST_PORTS, 0);
+#[map]
+pub static NEIGHBOURS: Array<KernelWord> = Array::with_max_entries(NEIGHBOURS_LENGTH, 0);

@@ -36,6 +36,7 @@ pub mod model;
 pub mod namespace;
 pub mod packet_builder;
 pub mod packet_socket;
+pub mod pass;
 pub mod process;
 pub mod pseudo_terminal;
 pub mod relay;

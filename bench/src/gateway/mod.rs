@@ -67,7 +67,9 @@ impl Effort {
 }
 
 /// All that is measured, in the order of every table; the first is what the others are set against.
-const VARIANTS: &[Variant] = &[PLAIN, PASS, XDP, TC, CONNTRACK, MASQUERADE, SYNPROXY];
+const VARIANTS: &[Variant] = &[
+    PLAIN, PASS, XDP, TC, FORWARD, CONNTRACK, MASQUERADE, SYNPROXY,
+];
 
 /// Measures packets without stacks.
 pub fn packets(effort: Effort, report: &mut Report) -> Result<()> {

@@ -49,6 +49,12 @@ pub const PASS: Variant = variant("pass", "XDP_PASS", Kind::Pass);
 pub const XDP: Variant = variant("xdp", "isnguard at XDP", Kind::Isnguard(Hook::Xdp, &[]));
 /// isnguard at TC.
 pub const TC: Variant = variant("tc", "isnguard at TC", Kind::Isnguard(Hook::Tc, &[]));
+/// isnguard forwarding in XDP, past the kernel's stack.
+pub const FORWARD: Variant = variant(
+    "forward",
+    "isnguard, forwarding",
+    Kind::Isnguard(Hook::Xdp, &["--outside", "outside0", "--forward"]),
+);
 /// A gateway that follows connections.
 pub const CONNTRACK: Variant = variant("conntrack", "conntrack", Kind::Rules(FOLLOWS));
 /// One that hides its hosts.

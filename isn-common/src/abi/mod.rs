@@ -6,6 +6,7 @@
 
 pub mod control;
 pub mod flow;
+pub mod forward;
 pub mod policy;
 pub mod sample;
 pub mod settings;
@@ -13,7 +14,7 @@ pub mod settings;
 use crate::counter::Counter;
 
 /// Version of all layouts in this module. User space refuses pinned maps of another one.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// The counters of one CPU, indexed by [`Counter::index`].
 #[derive(Clone, Copy)]
@@ -78,6 +79,18 @@ pub mod maps {
     pub const SWEPT_HISTORY: u32 = 1;
     /// Index of half-open flows in [`SWEPT`].
     pub const SWEPT_HALF_OPEN: u32 = 2;
+    /// Interfaces whose frames are forwarded in XDP: hash, interface index to [`super::forward::Port`].
+    pub const PORTS: &str = "PORTS";
+    /// Interfaces that face the hosts, as frames of peers may leave by them in XDP: device map, by interface index.
+    pub const TO_HOSTS: &str = "TO_HOSTS";
+    /// Interfaces that face the peers, as frames of hosts may leave by them in XDP: device map, by interface index.
+    pub const TO_PEERS: &str = "TO_PEERS";
+    /// Most interfaces in [`PORTS`], [`TO_HOSTS`] and [`TO_PEERS`].
+    pub const MOST_PORTS: u32 = 64;
+    /// When neighbours were last used by the kernel itself: array of [`NEIGHBOURS_LENGTH`] words, see [`crate::forward::is_due`].
+    pub const NEIGHBOURS: &str = "NEIGHBOURS";
+    /// Length of [`NEIGHBOURS`].
+    pub const NEIGHBOURS_LENGTH: u32 = 4096;
 }
 
 /// Names of the programs: hook type and direction seen from the host.
@@ -90,6 +103,10 @@ pub mod programs {
     pub const TC_OUT: &str = "isn_tc_out";
     /// TC, packets from peers to hosts.
     pub const TC_IN: &str = "isn_tc_in";
+    /// XDP, packets from hosts to peers, forwarded there where that can be done.
+    pub const FORWARD_OUT: &str = "isn_forward_out";
+    /// XDP, packets from peers to hosts that can be forwarded there; the kernel gets the others as they came.
+    pub const FORWARD_IN: &str = "isn_forward_in";
     /// TC, attached nowhere: user space runs it over keys of flows that may go, or records that are to come (see [`crate::upkeep`]).
     pub const UPKEEP: &str = "isn_upkeep";
 }
@@ -101,6 +118,7 @@ mod pod {
     use super::{
         Counters,
         flow::{Previous, Record},
+        forward::Port,
         policy::Policy,
         sample::Sample,
         settings::Settings,
@@ -114,6 +132,6 @@ mod pod {
         };
     }
     pod!(
-        Counters, Record, Previous, Policy, Sample, Settings, Key4, Key6
+        Counters, Record, Previous, Port, Policy, Sample, Settings, Key4, Key6
     );
 }

@@ -61,7 +61,9 @@ pub fn read<P: Packet>(packet: &P) -> Result<Ethernet, PassReason> {
     })
 }
 
-const fn is_tag(ether_type: u16) -> bool {
+/// Whether an EtherType announces a VLAN tag.
+#[must_use]
+pub const fn is_tag(ether_type: u16) -> bool {
     matches!(ether_type, DOT1Q | DOT1AD | OLD_QINQ)
 }
 

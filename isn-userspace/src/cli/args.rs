@@ -32,9 +32,18 @@ pub struct AttachArgs {
     /// Interface that faces the guarded hosts; repeatable
     #[arg(long, value_name = "IF")]
     inside: Vec<String>,
-    /// Interface that faces the peers, on a gateway that translates addresses; repeatable
+    /// Interface that faces the peers, on a gateway that translates addresses, or beside --inside with --forward; repeatable
     #[arg(long, value_name = "IF")]
     outside: Vec<String>,
+    /// Forward between the --inside and the --outside interfaces in XDP, past the kernel's own path
+    ///
+    /// Both directions pass native XDP on both sides; what is not plain forwarding of TCP and UDP is left to the kernel. Packets that are
+    /// forwarded go past conntrack, NAT, netfilter, queueing disciplines and captures of this gateway: attaching is refused where it has such.
+    #[arg(long)]
+    forward: bool,
+    /// Forward although the gateway has rules that forwarded packets go past
+    #[arg(long, requires = "forward", hide_short_help = true)]
+    forward_past_rules: bool,
     /// Guarded prefix; repeatable [default: every host]
     ///
     /// The longest prefix that covers a host applies to it, alone. `port=` limits it to connections
@@ -159,6 +168,8 @@ impl AttachArgs {
             samples: said(self.samples.as_ref()),
             key_file: said(self.key_file.as_ref()),
             adopt: said(self.adopt.as_ref()),
+            forward: self.forward.then(|| Said::on_command_line(true)),
+            forward_past_rules: self.forward_past_rules.then(|| Said::on_command_line(true)),
             metrics: metrics
                 .iter()
                 .map(|it| Said::on_command_line(it.0))

@@ -74,6 +74,10 @@ pub struct Given {
     pub key_file: Option<Said<PathBuf>>,
     /// Seconds for which connections of before are adopted.
     pub adopt: Option<Said<u32>>,
+    /// Forward between the two sides in XDP.
+    pub forward: Option<Said<bool>>,
+    /// Forward although the gateway has rules that forwarded packets go past.
+    pub forward_past_rules: Option<Said<bool>>,
     /// Where metrics are served.
     pub metrics: Vec<Said<SocketAddr>>,
 }
@@ -100,6 +104,8 @@ impl Given {
             samples: self.samples.or(below.samples),
             key_file: self.key_file.or(below.key_file),
             adopt: self.adopt.or(below.adopt),
+            forward: self.forward.or(below.forward),
+            forward_past_rules: self.forward_past_rules.or(below.forward_past_rules),
             metrics: unless_empty(self.metrics, below.metrics),
         }
     }
@@ -126,6 +132,8 @@ impl Given {
             on_full: said(self.on_full.as_ref()),
             key_file: said(self.key_file.as_ref()),
             adopt: said(self.adopt.as_ref()),
+            forward: said(self.forward.as_ref()),
+            forward_past_rules: said(self.forward_past_rules.as_ref()),
             verbose,
         };
         request.check()?;

@@ -20,11 +20,13 @@ const fn key(name: &'static str, default: &'static str, example: &'static str) -
 }
 
 /// Keys of the file itself.
-pub const KEYS: [Key; 19] = [
+pub const KEYS: [Key; 21] = [
     key("instance", "`default`", "\"plant\""),
     key("bpffs", "`/sys/fs/bpf`", "\"/sys/fs/bpf\""),
     key("inside", "none", "[\"eth1\"]"),
     key("outside", "none", "[\"eth0\"]"),
+    key("forward", "false", "true"),
+    key("forward-past-rules", "false", "true"),
     key("protect", "every host", "[{ prefix = \"192.0.2.0/24\" }]"),
     key("mode", "`monotonic`", "\"observe\""),
     key("hook", "`auto`", "\"xdp\""),

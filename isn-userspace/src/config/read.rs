@@ -66,12 +66,18 @@ fn remedy(message: &str) -> &'static str {
 fn all(reader: &mut Reader<'_>, text: &str, table: &DeTable<'_>) -> Given {
     let mut given = Given::default();
     let mut adopt_at = None;
+    // First, since both sides may be named with it.
+    let forward_at = table.get("forward");
+    if let Some(at) = forward_at {
+        given.forward = reader.truth(&KEYS, "forward", at);
+    }
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         match name {
             "inside" => interfaces(reader, value, Placement::Inside, &mut given),
             "outside" => interfaces(reader, value, Placement::Outside, &mut given),
             "protect" => rules::rules(reader, text, value, &mut given),
+            "forward" => {}
             _ if one(reader, name, value, &mut given) => {}
             _ => {
                 let what = format!("unknown key `{}`", name.escape_debug());
@@ -82,6 +88,9 @@ fn all(reader: &mut Reader<'_>, text: &str, table: &DeTable<'_>) -> Given {
         if name == "adopt" {
             adopt_at = Some(value);
         }
+    }
+    if let Some(at) = forward_at {
+        both_sides(reader, at, &given);
     }
     if let Some(at) = adopt_at.filter(|_| reader.faults.is_empty() && !rules::is_keyed(&given)) {
         let what = "`adopt` is for keyed mode, and no rule is keyed";
@@ -117,6 +126,7 @@ fn words(reader: &mut Reader<'_>, name: &str, value: &Value<'_>, given: &mut Giv
         "instance" => given.instance = reader.parsed(&KEYS, name, value, str::parse),
         "bpffs" => given.bpffs = path(reader, name, value),
         "key-file" => given.key_file = path(reader, name, value),
+        "forward-past-rules" => given.forward_past_rules = reader.truth(&KEYS, name, value),
         "metrics" => given.metrics = addresses(reader, name, value),
         _ => return false,
     }
@@ -223,6 +233,26 @@ fn can_be_interface(name: &str) -> bool {
         && name.chars().all(allowed)
 }
 
+fn forwards(given: &Given) -> bool {
+    given.forward.as_ref().is_some_and(|it| it.value)
+}
+
+/// Forwarding between two sides of which one is not named. None at all may be: then the command line says it, or what is attached is adopted.
+fn both_sides(reader: &mut Reader<'_>, at: &Value<'_>, given: &Given) {
+    let on = |side| given.placed.iter().any(|it| it.value.placement == side);
+    let missing = match (on(Placement::Inside), on(Placement::Outside)) {
+        (true, false) => Placement::Outside,
+        (false, true) => Placement::Inside,
+        _ => return,
+    };
+    if forwards(given) && reader.faults.is_empty() {
+        let missing = missing.name();
+        let what = format!("`forward` is between both sides, and no interface is {missing}");
+        let remedy = format!("write it like: {missing} = {}", example(&KEYS, missing));
+        reader.wrong(at, what, remedy);
+    }
+}
+
 /// An interface that is named twice, and both sides in one instance.
 fn contradiction(
     reader: &mut Reader<'_>,
@@ -249,13 +279,15 @@ fn contradiction(
         .placed
         .iter()
         .find(|it| it.value.placement != placement)
+        .filter(|_| !forwards(given))
     {
         let what = format!(
             "one instance would watch both sides (`{}` in line {}), and a packet that crosses both would be translated twice",
             first.value.interface,
             line(first)
         );
-        let remedy = "place all interfaces of an instance either inside or outside; hosts elsewhere get a file and an instance of their own";
+        let remedy = "place all interfaces of an instance either inside or outside; hosts elsewhere get a file and an instance of their own; \
+             or say forward = true to have packets forwarded between both sides in XDP";
         reader.wrong(at, what, remedy);
     }
 }

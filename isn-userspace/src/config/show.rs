@@ -113,6 +113,12 @@ fn settings(loaded: &Loaded) -> Vec<Setting> {
         setting(side.name(), by(placed().next()), names)
     }));
     all.extend([
+        setting("forward", by(given.forward.as_ref()), request.forwards()),
+        setting(
+            "forward-past-rules",
+            by(given.forward_past_rules.as_ref()),
+            request.forward_past_rules == Some(true),
+        ),
         setting(
             "mode",
             by(given.mode.as_ref()),

@@ -107,6 +107,15 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// Yes or no.
+    pub fn truth(&mut self, keys: &[Key], name: &str, at: &Value<'_>) -> Option<Said<bool>> {
+        let truth = at.get_ref().as_bool();
+        if truth.is_none() {
+            self.type_of(keys, name, at, "true or false");
+        }
+        truth.map(|value| self.said(at, value))
+    }
+
     /// A whole number in a range.
     pub fn number(
         &mut self,

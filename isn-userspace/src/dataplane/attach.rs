@@ -8,14 +8,16 @@ use super::{
     bpffs,
     existing::{self, Existing},
     hook::{self, Hook},
-    interfaces, kernel,
+    interfaces::{self, Interface},
+    kernel,
     keying::Plan,
     lock::{self, Lock},
     maps::Maps,
     namespace,
     netlink::Netlink,
+    observe,
     pins::{Pins, absent_is_fine, create_dir},
-    privileges,
+    ports, privileges,
     programs::{Capacities, Programs},
     refusal,
     sit::{Choice, sit},
@@ -25,6 +27,7 @@ use super::{
     undo::Undo,
 };
 use crate::{
+    doctor,
     failure::{Explain as _, Failure},
     settings::{HookChoice, PolicyTable, Request},
 };
@@ -72,6 +75,10 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
     if existing.is_none() {
         refuse_if_taken(request, &targets)?;
     }
+    // What forwards already goes on doing so, whatever becomes of this process.
+    if request.forwards() && targets.wanted.iter().any(|it| it.seats.is_empty()) {
+        refuse_to_forward(request, &pins, &targets, &interfaces, &mut netlink)?;
+    }
     let mut change = Change {
         request,
         pins: &pins,
@@ -112,9 +119,28 @@ fn refuse_if_taken(request: &Request, targets: &Targets) -> Result<(), Failure> 
     let choice = request.hook.unwrap_or(HookChoice::Auto);
     let mut at_xdp = targets.wanted.iter().filter(|target| {
         let plan = hook::plan(choice, target.interface.kind.as_deref());
-        target.hook().is_none() && !matches!(plan, hook::Plan::Only(Hook::Tc, _))
+        let at_tc = matches!(plan, hook::Plan::Only(Hook::Tc, _));
+        target.hook().is_none() && (target.forwards || !at_tc)
     });
     at_xdp.try_for_each(|target| refusal::refuse_if_taken(&target.interface))
+}
+
+/// Refuses forwarding where it cannot work, and where packets would go past rules, unless told.
+fn refuse_to_forward(
+    request: &Request,
+    pins: &Pins,
+    targets: &Targets,
+    interfaces: &[Interface],
+    netlink: &mut Netlink,
+) -> Result<(), Failure> {
+    let sides: Vec<&Interface> = targets.wanted.iter().map(|it| &it.interface).collect();
+    let seats = targets.wanted.iter().flat_map(|it| &it.seats);
+    let own: Vec<u32> = seats
+        .filter_map(|name| observe::pinned_program(pins, *name).ok())
+        .collect();
+    let facts = doctor::forward(&sides, interfaces, &own, netlink);
+    let told = request.forward_past_rules == Some(true);
+    doctor::forward_refusal(&facts, told).map_or(Ok(()), Err)
 }
 
 struct Change<'a> {
@@ -169,6 +195,9 @@ impl Change<'_> {
                 undo,
             };
             sit(&mut attacher, choice, target, &mut self.warnings)?;
+        }
+        if targets.wanted.iter().any(|target| target.forwards) {
+            ports::lay(self.pins, &ports::wanted(targets.wanted.iter()), undo)?;
         }
         for gone in &targets.gone {
             forget(self.pins, gone)?;

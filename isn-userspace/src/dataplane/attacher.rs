@@ -53,12 +53,12 @@ impl Attacher<'_> {
     pub fn xdp(&mut self, interface: &Interface, name: LinkName) -> Result<(), NotAttached> {
         let interface = &self.without_own(interface, name)?;
         refuse_if_taken(interface)?;
-        let mode = if name.seat == Seat::Xdp {
-            XdpMode::Driver
-        } else {
+        let mode = if name.seat == Seat::XdpGeneric {
             XdpMode::Skb
+        } else {
+            XdpMode::Driver
         };
-        let program = self.programs.xdp(name.direction())?;
+        let program = self.programs.xdp(holding::program_name(name))?;
         let link = program
             .attach_to_if_index(interface.index, mode)
             .and_then(|id| program.take_link(id))
@@ -117,7 +117,7 @@ impl Attacher<'_> {
     pub fn replace(&mut self, interface: &Interface, name: LinkName) -> Result<(), Failure> {
         let what = format!("cannot replace the program at {name}");
         let replaced = match name.seat {
-            Seat::Xdp | Seat::XdpGeneric => self.replace_xdp(name),
+            Seat::Xdp | Seat::XdpGeneric | Seat::Forward => self.replace_xdp(name),
             Seat::TcxIngress | Seat::TcxEgress => self.replace_tcx(name),
             Seat::ClsactIngress | Seat::ClsactEgress => self.replace_filter(interface, name),
         };
@@ -135,7 +135,7 @@ impl Attacher<'_> {
             let kind = aya_obj::programs::XdpAttachType::Interface;
             aya::programs::Xdp::from_program_info(info, "".into(), kind).ok()
         });
-        let program = self.programs.xdp(name.direction())?;
+        let program = self.programs.xdp(holding::program_name(name))?;
         let id = program.attach_to_link(XdpLink::try_from(link)?)?;
         drop(program.take_link(id)?);
         if let Some(mut old) = old {

@@ -28,9 +28,9 @@ use super::{
     netlink::{Netlink, Way},
     observe::{self, Presence},
     pins::{Note, Pins, absent_is_fine, entries},
-    privileges,
+    ports, privileges,
     reset::Resetter,
-    seat::LinkName,
+    seat::{self, LinkName},
     status,
     upkeep::Upkeep,
 };
@@ -184,6 +184,10 @@ fn remove(pins: &Pins) -> Result<(), Failure> {
     let programs = own_programs(pins, &mut netlink, &pinned);
     let notes = pins.known().unwrap_or_default().notes;
     forget_seats(pins, &notes)?;
+    // From here on the kernel forwards everything, and translates what it hands to the inside interface.
+    if seat::forwards(&pinned) {
+        ports::close(pins);
+    }
     // What makes offsets goes first: until nothing makes them any more, what takes them back must stay.
     for direction in [Direction::Outbound, Direction::Inbound] {
         let mut going = programs.clone();

@@ -10,9 +10,10 @@ use super::{
     attacher::Attacher,
     existing, interfaces, lock,
     maps::Maps,
-    netlink::{Netlink, Way},
+    netlink::Netlink,
     observe,
     pins::{Note, Pins},
+    ports,
     programs::{Capacities, Programs},
     sit::{Choice, sit},
     status,
@@ -100,6 +101,7 @@ impl Healing<'_> {
                 Err(failure) => self.seen.failures.push(failure),
             }
         }
+        self.lay_ports(targets, &whole);
         for gone in &targets.gone {
             match targets.successor(gone) {
                 Some(new) if whole.contains(&new.interface.index) => {
@@ -126,16 +128,36 @@ impl Healing<'_> {
         self.follow_name(target)
     }
 
+    /// Has packets forwarded between the interfaces that are whole, as they are now.
+    fn lay_ports(&mut self, targets: &Targets, whole: &BTreeSet<u32>) {
+        if !targets.wanted.iter().any(|target| target.forwards) {
+            return;
+        }
+        let whole = targets
+            .wanted
+            .iter()
+            .filter(|target| whole.contains(&target.interface.index));
+        let mut undo = Undo::default();
+        match ports::lay(self.pins, &ports::wanted(whole), &mut undo) {
+            Ok(changed) => {
+                undo.keep();
+                let line = "packets are forwarded between the interfaces as they are now";
+                self.seen.done.extend(changed.then(|| line.to_owned()));
+            }
+            Err(failure) => self.seen.failures.push(failure),
+        }
+    }
+
     /// What does not run on an interface, in words.
     fn lost(&mut self, target: &Target) -> Vec<String> {
         let mut lost = Vec::new();
-        for way in [Way::Ingress, Way::Egress] {
-            match target.seat(way) {
+        for way in target.ways() {
+            match target.seat(*way) {
                 Some(name) => {
                     let seat = observe::seat(self.pins, &mut self.netlink, &target.interface, name);
                     lost.extend(seat.problem);
                 }
-                None => lost.push(status::missing_half(&target.interface.name, way)),
+                None => lost.push(status::missing_half(&target.interface.name, *way)),
             }
         }
         lost

@@ -26,7 +26,7 @@ const TCX_INGRESS: u32 = 46;
 const TCX_EGRESS: u32 = 47;
 /// The kernel cuts names of maps and programs after this many octets.
 const LONGEST_NAME: usize = 15;
-/// Maps that each of the four programs uses.
+/// Maps that each program of a seat uses.
 const USED_BY_ALL: [&str; 3] = [names::COUNTERS, names::TRANSLATED_V4, names::TRANSLATED_V6];
 
 /// Identifiers of an instance's pinned maps, by name.
@@ -141,7 +141,7 @@ const fn is_filter(name: LinkName) -> bool {
 
 fn sits_where_it_says(link: &Link, name: LinkName) -> Result<(), String> {
     let (kind, attach_type) = match (name.seat, name.seat.way()) {
-        (Seat::Xdp | Seat::XdpGeneric, _) => ("xdp", None),
+        (Seat::Xdp | Seat::XdpGeneric | Seat::Forward, _) => ("xdp", None),
         (_, Way::Ingress) => ("tcx", Some(TCX_INGRESS)),
         (_, Way::Egress) => ("tcx", Some(TCX_EGRESS)),
     };
@@ -205,6 +205,8 @@ pub fn uses(info: &ProgramInfo, ids: &MapIds) -> Option<bool> {
 #[must_use]
 pub const fn program_name(name: LinkName) -> &'static str {
     match (name.seat, name.direction()) {
+        (Seat::Forward, Direction::Outbound) => programs::FORWARD_OUT,
+        (Seat::Forward, Direction::Inbound) => programs::FORWARD_IN,
         (Seat::Xdp | Seat::XdpGeneric, Direction::Outbound) => programs::XDP_OUT,
         (Seat::Xdp | Seat::XdpGeneric, Direction::Inbound) => programs::XDP_IN,
         (_, Direction::Outbound) => programs::TC_OUT,

@@ -59,6 +59,10 @@ pub fn plan(choice: HookChoice, kind: Option<&str>) -> Plan {
     }
 }
 
+/// Why native XDP was chosen where packets are forwarded.
+pub const FORWARDS: &str =
+    "--forward: packets leave where they arrive, which native XDP alone can do";
+
 /// Why native XDP was chosen by itself.
 pub const DRIVER_SERVES: &str = "auto: the driver runs XDP";
 

@@ -34,6 +34,8 @@ pub struct Interface {
     pub lower: Option<u32>,
     /// How many ask for frames that are for others.
     pub promiscuity: u32,
+    /// Hardware address; zeros where it is none of Ethernet.
+    pub address: [u8; 6],
 }
 
 impl From<&LinkMessage> for Interface {
@@ -51,6 +53,7 @@ impl From<&LinkMessage> for Interface {
             controller: None,
             lower: None,
             promiscuity: 0,
+            address: [0; 6],
         };
         for attribute in &link.attributes {
             match attribute {
@@ -61,6 +64,9 @@ impl From<&LinkMessage> for Interface {
                 LinkAttribute::Controller(index) => interface.controller = Some(*index),
                 LinkAttribute::Link(index) => interface.lower = Some(*index),
                 LinkAttribute::Promiscuity(number) => interface.promiscuity = *number,
+                LinkAttribute::Address(octets) => {
+                    interface.address = octets.as_slice().try_into().unwrap_or_default();
+                }
                 _ => {}
             }
         }
@@ -163,6 +169,7 @@ pub(crate) mod tests {
             controller: None,
             lower: None,
             promiscuity: 0,
+            address: [2, 0, 0, 0, 0, 1],
         }
     }
 

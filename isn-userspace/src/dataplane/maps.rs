@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// All maps in the order in which they are opened.
-pub const ALL: [&str; 19] = [
+pub const ALL: [&str; 23] = [
     names::SETTINGS,
     names::TRANSLATED_V4,
     names::TRANSLATED_V6,
@@ -37,6 +37,10 @@ pub const ALL: [&str; 19] = [
     names::SAMPLES,
     names::STORMS,
     names::SWEPT,
+    names::PORTS,
+    names::TO_HOSTS,
+    names::TO_PEERS,
+    names::NEIGHBOURS,
 ];
 
 /// The maps of an instance.

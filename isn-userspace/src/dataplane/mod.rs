@@ -28,6 +28,7 @@ mod observe;
 mod outlook;
 pub(crate) mod pinned;
 pub(crate) mod pins;
+pub(crate) mod ports;
 pub(crate) mod privileges;
 pub(crate) mod programs;
 mod putting;

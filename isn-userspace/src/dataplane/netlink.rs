@@ -1,6 +1,6 @@
 //! The few questions put to the kernel's routing netlink: interfaces, clsact qdiscs, BPF filters.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeMap, io, net::IpAddr};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -9,6 +9,7 @@ use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     link::{LinkAttribute, LinkMessage, LinkXdp},
     route::{RouteAddress, RouteAttribute, RouteMessage},
+    rule::{RuleAttribute, RuleMessage},
     tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcHeader, TcMessage, TcOption},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -113,6 +114,49 @@ impl Netlink {
             }
             _ => false,
         }))
+    }
+
+    /// Kinds of the queueing disciplines of all interfaces, by index.
+    pub fn queueing(&mut self) -> io::Result<BTreeMap<u32, Vec<String>>> {
+        let request = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default());
+        let mut found: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for answer in self.request(request, NLM_F_DUMP)? {
+            let RouteNetlinkMessage::NewQueueDiscipline(qdisc) = answer else {
+                continue;
+            };
+            let kind = qdisc.attributes.into_iter().find_map(|it| match it {
+                TcAttribute::Kind(kind) => Some(kind),
+                _ => None,
+            });
+            let index = u32::try_from(qdisc.header.index).unwrap_or(0);
+            found.entry(index).or_default().extend(kind);
+        }
+        Ok(found)
+    }
+
+    /// Marks by which rules of routing choose, of both families.
+    pub fn rules_by_mark(&mut self) -> io::Result<Vec<u32>> {
+        let mut marks = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut message = RuleMessage::default();
+            message.header.family = family;
+            let answers = match self.request(RouteNetlinkMessage::GetRule(message), NLM_F_DUMP) {
+                // A kernel without rules for this family.
+                Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => continue,
+                other => other?,
+            };
+            for answer in answers {
+                let RouteNetlinkMessage::NewRule(rule) = answer else {
+                    continue;
+                };
+                marks.extend(rule.attributes.iter().filter_map(|it| match it {
+                    RuleAttribute::FwMark(mark) if *mark != 0 => Some(*mark),
+                    _ => None,
+                }));
+            }
+        }
+        marks.dedup();
+        Ok(marks)
     }
 
     /// Removes the clsact qdisc, and with it whatever filters it has.

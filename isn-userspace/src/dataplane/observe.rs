@@ -69,7 +69,7 @@ pub fn pinned_program(pins: &Pins, name: LinkName) -> Result<u32, String> {
         Seat::ClsactIngress | Seat::ClsactEgress => ProgramInfo::from_pin(path)
             .map(|info| info.id())
             .map_err(|error| chained(&error)),
-        Seat::Xdp | Seat::XdpGeneric | Seat::TcxIngress | Seat::TcxEgress => {
+        Seat::Xdp | Seat::XdpGeneric | Seat::Forward | Seat::TcxIngress | Seat::TcxEgress => {
             PinnedLink::from_pin(path)
                 .and_then(|link| FdLink::from(link).info())
                 .map(|info| info.program_id())
@@ -96,7 +96,7 @@ pub enum Presence {
 pub fn sitting(interface: &Interface, name: LinkName) -> Vec<ProgramInfo> {
     let query = |way| SchedClassifier::query_tcx(&interface.name, way);
     match name.seat {
-        Seat::Xdp | Seat::XdpGeneric => programs::by_ids(&interface.xdp_programs),
+        Seat::Xdp | Seat::XdpGeneric | Seat::Forward => programs::by_ids(&interface.xdp_programs),
         Seat::TcxIngress => query(TcAttachType::Ingress).map_or_else(|_| Vec::new(), |it| it.1),
         Seat::TcxEgress => query(TcAttachType::Egress).map_or_else(|_| Vec::new(), |it| it.1),
         Seat::ClsactIngress | Seat::ClsactEgress => Vec::new(),
@@ -111,7 +111,7 @@ pub fn presence(
     program: u32,
 ) -> Presence {
     match seat {
-        Seat::Xdp | Seat::XdpGeneric => in_xdp(interface, program),
+        Seat::Xdp | Seat::XdpGeneric | Seat::Forward => in_xdp(interface, program),
         Seat::TcxIngress => in_tcx(interface, TcAttachType::Ingress, program),
         Seat::TcxEgress => in_tcx(interface, TcAttachType::Egress, program),
         Seat::ClsactIngress | Seat::ClsactEgress => {

@@ -131,12 +131,8 @@ impl Programs {
         Ok(Self { ebpf, verbose })
     }
 
-    /// The XDP program for packets of this direction, loaded.
-    pub fn xdp(&mut self, direction: Direction) -> Result<&mut Xdp, Failure> {
-        let name = match direction {
-            Direction::Outbound => programs::XDP_OUT,
-            Direction::Inbound => programs::XDP_IN,
-        };
+    /// The XDP program of this name, loaded.
+    pub fn xdp(&mut self, name: &str) -> Result<&mut Xdp, Failure> {
         let verbose = self.verbose;
         let program: &mut Xdp = self.program(name)?;
         if program.fd().is_err() {

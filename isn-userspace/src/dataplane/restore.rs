@@ -194,6 +194,8 @@ fn nothing_said(place: &Place) -> Request {
         on_full: None,
         key_file: None,
         adopt: None,
+        forward: None,
+        forward_past_rules: None,
         verbose: false,
     }
 }

@@ -22,6 +22,8 @@ pub enum Seat {
     ClsactIngress,
     /// clsact filter, packets that leave.
     ClsactEgress,
+    /// Native XDP that forwards.
+    Forward,
 }
 
 /// Name of a pin in `links/`.
@@ -36,20 +38,31 @@ pub struct LinkName {
 }
 
 impl Seat {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::Xdp, "xdp"),
         (Self::XdpGeneric, "xdpgeneric"),
         (Self::TcxIngress, "tcx_ingress"),
         (Self::TcxEgress, "tcx_egress"),
         (Self::ClsactIngress, "clsact_ingress"),
         (Self::ClsactEgress, "clsact_egress"),
+        (Self::Forward, "forward"),
     ];
+
+    /// Whether XDP programs sit here.
+    #[must_use]
+    pub const fn is_xdp(self) -> bool {
+        matches!(self, Self::Xdp | Self::XdpGeneric | Self::Forward)
+    }
 
     /// Which packets pass here.
     #[must_use]
     pub const fn way(self) -> Way {
         match self {
-            Self::Xdp | Self::XdpGeneric | Self::TcxIngress | Self::ClsactIngress => Way::Ingress,
+            Self::Xdp
+            | Self::XdpGeneric
+            | Self::TcxIngress
+            | Self::ClsactIngress
+            | Self::Forward => Way::Ingress,
             Self::TcxEgress | Self::ClsactEgress => Way::Egress,
         }
     }
@@ -58,7 +71,7 @@ impl Seat {
     #[must_use]
     pub const fn hook(self) -> Hook {
         match self {
-            Self::Xdp => Hook::Xdp,
+            Self::Xdp | Self::Forward => Hook::Xdp,
             Self::XdpGeneric => Hook::XdpGeneric,
             Self::TcxIngress | Self::TcxEgress | Self::ClsactIngress | Self::ClsactEgress => {
                 Hook::Tc
@@ -70,7 +83,7 @@ impl Seat {
     #[must_use]
     pub const fn flavour(self) -> Option<TcFlavour> {
         match self {
-            Self::Xdp | Self::XdpGeneric => None,
+            Self::Xdp | Self::XdpGeneric | Self::Forward => None,
             Self::TcxIngress | Self::TcxEgress => Some(TcFlavour::Tcx),
             Self::ClsactIngress | Self::ClsactEgress => Some(TcFlavour::Clsact),
         }
@@ -105,6 +118,22 @@ impl LinkName {
             }
         }
     }
+}
+
+/// Which packets an interface has programs for. Where packets are forwarded in XDP, those that leave by an outside interface have
+/// been translated where they arrived, inside.
+#[must_use]
+pub const fn ways(placement: Placement, forwards: bool) -> &'static [Way] {
+    match (placement, forwards) {
+        (Placement::Outside, true) => &[Way::Ingress],
+        _ => &[Way::Ingress, Way::Egress],
+    }
+}
+
+/// Whether these are seats of an instance that forwards in XDP.
+#[must_use]
+pub fn forwards(seats: &[LinkName]) -> bool {
+    seats.iter().any(|name| name.seat == Seat::Forward)
 }
 
 impl fmt::Display for LinkName {

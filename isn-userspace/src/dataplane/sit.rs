@@ -49,17 +49,18 @@ pub fn sit(
         keep_running: choice.keep_running,
         note,
     };
-    let seats = seating.fill_both(choice.hook)?;
+    let seats = seating.fill_all(choice.hook)?;
     let Seating { attacher, note, .. } = seating;
     let note = Note {
         interface: target.interface.name.clone(),
-        seats: seats.map(|name| name.to_string()).to_vec(),
+        seats: seats.iter().map(ToString::to_string).collect(),
         ..note
     };
     write_note(attacher, index, before, &note)?;
     if target.hook().is_none() {
+        let ingress = seats.iter().find(|name| name.seat.way() == Way::Ingress);
         warnings.extend(hook::warning(
-            seats[0].seat.hook(),
+            ingress.map_or(Hook::Tc, |name| name.seat.hook()),
             &target.interface.name,
             target.interface.kind.as_deref(),
         ));
@@ -108,17 +109,14 @@ impl Seating<'_, '_> {
         }
     }
 
-    /// Fills the seats of arriving and of leaving packets. The way to the host comes first: an offset that is not taken back there
+    /// Fills the seats of arriving and of leaving packets, as far as there are programs for both. The way to the host comes first: an offset that is not taken back there
     /// would break its connection.
-    fn fill_both(&mut self, hook: Option<HookChoice>) -> Result<[LinkName; 2], Failure> {
+    fn fill_all(&mut self, hook: Option<HookChoice>) -> Result<Vec<LinkName>, Failure> {
+        let mut ways = self.target.ways().to_vec();
         if self.target.placement == Placement::Inside {
-            let egress = self.fill(Way::Egress, hook)?;
-            return Ok([self.fill(Way::Ingress, hook)?, egress]);
+            ways.reverse();
         }
-        Ok([
-            self.fill(Way::Ingress, hook)?,
-            self.fill(Way::Egress, hook)?,
-        ])
+        ways.into_iter().map(|way| self.fill(way, hook)).collect()
     }
 
     /// Replaces the program that sits there, or attaches one; says where it sits.
@@ -149,16 +147,17 @@ impl Seating<'_, '_> {
     fn ingress(&mut self, choice: HookChoice) -> Result<LinkName, Failure> {
         let kind = self.target.interface.kind.as_deref();
         let plan = match self.target.hook() {
+            _ if self.target.forwards => Plan::Only(Hook::Xdp, hook::FORWARDS.into()),
             Some(hook) => Plan::Only(hook, self.note.reason.clone()),
             None => hook::plan(choice, kind),
         };
         let (name, reason) = match plan {
             Plan::Only(Hook::Tc, reason) => (self.tc(Way::Ingress)?, reason),
             Plan::Only(hook, reason) => {
-                let seat = if hook == Hook::Xdp {
-                    Seat::Xdp
-                } else {
-                    Seat::XdpGeneric
+                let seat = match hook {
+                    _ if self.target.forwards => Seat::Forward,
+                    Hook::Xdp => Seat::Xdp,
+                    _ => Seat::XdpGeneric,
                 };
                 let name = self
                     .xdp(seat)

@@ -13,7 +13,8 @@ use super::{
     netlink::{Netlink, Way},
     observe::{self, Observed},
     pins::{Known, Pins},
-    seat::LinkName,
+    ports::{self, Wanted},
+    seat::{self, LinkName},
     trust,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub struct Attachment {
     pub reason: String,
     /// How TC is attached.
     pub flavour: Option<TcFlavour>,
+    /// Whether packets that arrive are forwarded in XDP.
+    pub forwards: bool,
     /// Identifier of the program for arriving packets.
     pub ingress_program: Option<u32>,
     /// Identifier of the program for leaving packets.
@@ -115,6 +118,12 @@ pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<
                 .into(),
         );
     }
+    let forwards = seat::forwards(&known.seats);
+    let open = if forwards {
+        ports::held(pins)?
+    } else {
+        Wanted::new()
+    };
     let mut attached = Vec::new();
     for group in known
         .seats
@@ -126,7 +135,18 @@ pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<
         if interface.is_none() && here {
             problems.push(gone(&known, group[0].ifindex, &interfaces));
         }
-        attached.push(attachment(pins, netlink, group, interface, &mut problems));
+        let around = Around {
+            pins,
+            forwards,
+            open: &open,
+        };
+        attached.push(attachment(
+            &around,
+            netlink,
+            group,
+            interface,
+            &mut problems,
+        ));
     }
     Ok(Status {
         instance: place.instance.to_string(),
@@ -140,8 +160,15 @@ pub fn read_locked(place: &Place, pins: &Pins, netlink: &mut Netlink) -> Result<
     })
 }
 
+/// What is the same for all interfaces of an instance.
+struct Around<'a> {
+    pins: &'a Pins,
+    forwards: bool,
+    open: &'a Wanted,
+}
+
 fn attachment(
-    pins: &Pins,
+    around: &Around<'_>,
     netlink: &mut Netlink,
     group: &[LinkName],
     interface: Option<&Interface>,
@@ -150,6 +177,11 @@ fn attachment(
     let LinkName {
         placement, ifindex, ..
     } = group[0];
+    let Around {
+        pins,
+        forwards,
+        open,
+    } = *around;
     let note = pins.note(ifindex);
     let noted = note
         .as_ref()
@@ -162,11 +194,14 @@ fn attachment(
         None => group.iter().map(|name| unseen(pins, *name)).collect(),
     };
     problems.extend(seats.iter().filter_map(|seat| seat.problem.clone()));
+    if forwards {
+        problems.extend(interface.and_then(|it| not_forwarding(it, placement, open)));
+    }
     let at = |way| seats.iter().find(|seat| seat.name.seat.way() == way);
     let name = interface.map_or(noted, |interface| interface.name.clone());
-    for way in [Way::Ingress, Way::Egress] {
-        if at(way).is_none() {
-            problems.push(missing_half(&name, way));
+    for way in seat::ways(placement, forwards) {
+        if at(*way).is_none() {
+            problems.push(missing_half(&name, *way));
         }
     }
     Attachment {
@@ -175,10 +210,24 @@ fn attachment(
         placement,
         hook: at(Way::Ingress).map(|seat| seat.name.seat.hook()),
         reason: note.map_or_else(|| "unknown".into(), |note| note.reason),
+        forwards,
         flavour: group.iter().find_map(|name| name.seat.flavour()),
         ingress_program: at(Way::Ingress).and_then(|seat| seat.program),
         egress_program: at(Way::Egress).and_then(|seat| seat.program),
     }
+}
+
+/// Why frames of an interface are left to the kernel, where they were to be forwarded.
+fn not_forwarding(interface: &Interface, placement: Placement, open: &Wanted) -> Option<String> {
+    let wanted = (placement, ports::port(interface));
+    if open.get(&interface.index) == Some(&wanted) {
+        return None;
+    }
+    Some(format!(
+        "`{}`: packets are forwarded by the kernel, not in XDP, since the interface is otherwise than when it was attached \
+         (its address, or rp_filter); attach again, or let `isnguard run` do it",
+        interface.name
+    ))
 }
 
 fn gone(known: &Known, ifindex: u32, interfaces: &[Interface]) -> String {

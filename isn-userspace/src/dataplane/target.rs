@@ -10,7 +10,7 @@ use super::{
     interfaces::Interface,
     netlink::Way,
     pins::{Known, Note},
-    seat::LinkName,
+    seat::{self, LinkName},
 };
 use crate::{
     failure::Failure,
@@ -31,6 +31,8 @@ pub struct Target {
     pub note: Option<Note>,
     /// Index of the interface of this name that is gone, if this one is in its place.
     pub instead_of: Option<u32>,
+    /// Whether the instance forwards in XDP.
+    pub forwards: bool,
 }
 
 impl Target {
@@ -41,7 +43,14 @@ impl Target {
             seats: Vec::new(),
             note: None,
             instead_of: None,
+            forwards: false,
         }
+    }
+
+    /// Which packets it has programs for.
+    #[must_use]
+    pub const fn ways(&self) -> &'static [Way] {
+        seat::ways(self.placement, self.forwards)
     }
 
     /// The settled seat of packets that go this way.
@@ -103,6 +112,7 @@ impl Targets {
 #[must_use]
 pub fn there(known: &Known, interfaces: &[Interface]) -> Targets {
     let mut targets = Targets::default();
+    let forwards = seat::forwards(&known.seats);
     let with_index = |index: u32| interfaces.iter().find(|it| it.index == index);
     let groups = || {
         known
@@ -117,6 +127,7 @@ pub fn there(known: &Known, interfaces: &[Interface]) -> Targets {
             targets.wanted.push(Target {
                 seats: group.to_vec(),
                 note: known.notes.get(&ifindex).cloned(),
+                forwards,
                 ..Target::new(interface, placement)
             });
         }
@@ -131,7 +142,10 @@ pub fn there(known: &Known, interfaces: &[Interface]) -> Targets {
             wanted.any(|other| other.interface.index == it.index)
         };
         if let Some(successor) = successor.filter(|it| !sits(it)) {
-            targets.wanted.push(in_place_of(group, note, successor));
+            targets.wanted.push(Target {
+                forwards,
+                ..in_place_of(group, note, successor)
+            });
         }
         targets.gone.push(Gone {
             ifindex,
@@ -168,6 +182,7 @@ pub fn targets(
     known: &Known,
     interfaces: &[Interface],
 ) -> Result<Targets, Failure> {
+    let forwards = agree_on_forwarding(request, known)?;
     let Targets { wanted, gone } = there(known, interfaces);
     let mut targets = Targets {
         wanted: Vec::new(),
@@ -182,9 +197,11 @@ pub fn targets(
         let mut target = there.remove(&interface.index).unwrap_or_else(|| Target {
             // There is one where an attach was killed before it had pinned a program.
             note: known.notes.get(&interface.index).cloned(),
+            forwards,
             ..Target::new(interface, placed.placement)
         });
         agree(&target, placed)?;
+        target.forwards = forwards;
         // On a new interface a new choice is free.
         if target.instead_of.is_some() && (request.hook.is_some() || request.tc_flavour.is_some()) {
             target.seats.clear();
@@ -196,10 +213,10 @@ pub fn targets(
     } else if !there.is_empty() {
         return Err(attached_elsewhere(request, &there));
     }
-    finish(request, targets)
+    finish(request, targets, forwards)
 }
 
-fn finish(request: &Request, targets: Targets) -> Result<Targets, Failure> {
+fn finish(request: &Request, targets: Targets, forwards: bool) -> Result<Targets, Failure> {
     if targets.wanted.is_empty() {
         let why = if targets.gone.is_empty() {
             "no interface is named, and the instance is attached to none"
@@ -208,7 +225,9 @@ fn finish(request: &Request, targets: Targets) -> Result<Targets, Failure> {
         };
         return Err(nothing_named(request, why));
     }
-    check_one_side(targets.wanted.iter().map(|target| target.placement))?;
+    if !forwards {
+        check_one_side(targets.wanted.iter().map(|target| target.placement))?;
+    }
     for target in &targets.wanted {
         agree_on_hook(request, target)?;
     }
@@ -236,6 +255,33 @@ fn attached_elsewhere(request: &Request, there: &BTreeMap<u32, Target>) -> Failu
         "name all its interfaces, or none to adopt what is there; or detach it first; or use \
          another --instance",
     )
+}
+
+/// Whether the instance forwards in XDP, or is to: that is settled when it is made.
+fn agree_on_forwarding(request: &Request, known: &Known) -> Result<bool, Failure> {
+    // An attach that was killed early has left the way to the hosts alone, which is the same for both.
+    let settled = known
+        .seats
+        .iter()
+        .any(|name| name.seat.way() == Way::Ingress);
+    let there = settled.then(|| seat::forwards(&known.seats));
+    let refused = |why: &str| {
+        Err(Failure::new(
+            format!("cannot attach instance `{}`", request.place.instance),
+            why,
+            "detach it first (isnguard detach --drain), and attach anew",
+        ))
+    };
+    match (there, request.forward) {
+        (Some(false), Some(true)) => {
+            refused("it is attached without --forward, which is settled when it is attached first")
+        }
+        (Some(true), Some(false)) => {
+            refused("it is attached with --forward, which is settled when it is attached first")
+        }
+        (Some(there), _) => Ok(there),
+        (None, asked) => Ok(asked == Some(true)),
+    }
 }
 
 fn agree(target: &Target, placed: &Placed) -> Result<(), Failure> {

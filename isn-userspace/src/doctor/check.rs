@@ -83,6 +83,8 @@ checks! {
     Synproxy = "synproxy";
     /// No flow takes a short cut around the hooks.
     Flowtable = "flowtable";
+    /// Packets that are forwarded in XDP go past nothing that the gateway has for them.
+    Past = "past";
     /// The key of keyed mode is there, nobody else's, and the one in use.
     Key = "key";
     /// Connections of before keyed mode find room to be adopted.

@@ -16,7 +16,7 @@ use crate::{
         netlink::Netlink,
     },
     failure::Failure,
-    settings::{HookChoice, Placed, Protect, Request},
+    settings::{HookChoice, Placed, Placement, Protect, Request},
 };
 
 /// What was found.
@@ -102,11 +102,14 @@ fn around(
     netlink: &mut Netlink,
     findings: &mut Vec<Finding>,
 ) {
-    let placed = placed(request, status);
+    let mut placed = placed(request, status);
     let surroundings = gather::Surroundings {
         interfaces,
         status,
-        hook: request.hook.unwrap_or(HookChoice::Auto),
+        hook: match request.hook {
+            None | Some(HookChoice::Auto) if request.forwards() => HookChoice::Xdp,
+            asked => asked.unwrap_or(HookChoice::Auto),
+        },
         bpffs: &request.place.bpffs,
         owners: OnceCell::new(),
     };
@@ -119,10 +122,38 @@ fn around(
             Err(failure) => findings.push(unusable(one, &failure)),
         }
     }
+    let forwards = status.is_some_and(|it| it.attached.iter().any(|one| one.forwards));
+    if request.forwards() || forwards {
+        findings.push(forwarding(request, status, &placed, interfaces, netlink));
+    }
     let guarded = guarded(request, status);
+    // Where packets are forwarded, the hosts are inside and the peers outside: there is nothing else to tell.
+    if request.forwards() || forwards {
+        placed.retain(|it| it.placement == Placement::Inside);
+    }
     let sides = gather::sides(&placed, status.is_some(), &guarded, interfaces, netlink);
     let gateway = gather::gateway(sides, interfaces);
     findings.extend(judge::gateway::judge(&gateway));
+}
+
+/// Whether packets can be forwarded in XDP, and past what.
+fn forwarding(
+    request: &Request,
+    status: Option<&Status>,
+    placed: &[Placed],
+    interfaces: &[Interface],
+    netlink: &mut Netlink,
+) -> Finding {
+    let is_placed = |it: &&Interface| placed.iter().any(|one| one.interface == it.name);
+    let sides: Vec<&Interface> = interfaces.iter().filter(is_placed).collect();
+    let attached = || status.into_iter().flat_map(|it| &it.attached);
+    let own: Vec<u32> = attached()
+        .flat_map(|it| [it.ingress_program, it.egress_program])
+        .flatten()
+        .collect();
+    let facts = gather::forward(&sides, interfaces, &own, netlink);
+    let told = request.forward_past_rules == Some(true);
+    judge::forward::judge(&facts, told, attached().any(|it| it.forwards))
 }
 
 fn unusable(placed: &Placed, failure: &Failure) -> Finding {

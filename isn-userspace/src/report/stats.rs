@@ -121,7 +121,14 @@ fn counters(stats: &Stats) -> BTreeMap<&'static str, u64> {
 }
 
 /// Groups in the order in which they are printed.
-const GROUPS: [&str; 5] = ["packets", "connections", "translated", "passed", "dropped"];
+const GROUPS: [&str; 6] = [
+    "packets",
+    "connections",
+    "translated",
+    "forwarded",
+    "passed",
+    "dropped",
+];
 
 fn group(name: &str) -> &'static str {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
@@ -129,10 +136,12 @@ fn group(name: &str) -> &'static str {
         GROUPS[0]
     } else if begins(&["packets_translated", "icmp_", "sack_", "previous_"]) {
         GROUPS[2]
-    } else if begins(&["pass_"]) {
+    } else if begins(&["forwarded_", "left_"]) {
         GROUPS[3]
-    } else if begins(&["dropped_"]) {
+    } else if begins(&["pass_"]) {
         GROUPS[4]
+    } else if begins(&["dropped_"]) {
+        GROUPS[5]
     } else {
         GROUPS[1]
     }

@@ -141,6 +141,10 @@ pub struct Request {
     pub key_file: Option<PathBuf>,
     /// Seconds for which connections of before are adopted when keyed mode comes into use.
     pub adopt: Option<u32>,
+    /// Forward between the two sides in XDP.
+    pub forward: Option<bool>,
+    /// Forward although the gateway has rules that forwarded packets go past.
+    pub forward_past_rules: Option<bool>,
     /// Print the whole verifier log when a program is refused.
     pub verbose: bool,
 }
@@ -166,11 +170,19 @@ impl Request {
             on_full: None,
             key_file: None,
             adopt: None,
+            forward: None,
+            forward_past_rules: None,
             verbose: false,
         }
     }
 
-    /// Refuses interfaces that are named twice, and both sides in one instance.
+    /// Whether forwarding in XDP is asked for.
+    #[must_use]
+    pub fn forwards(&self) -> bool {
+        self.forward == Some(true)
+    }
+
+    /// Refuses interfaces that are named twice, and both sides in one instance unless it forwards between them.
     pub fn check(&self) -> Result<(), Failure> {
         for (nth, placed) in self.placed.iter().enumerate() {
             if self.placed[..nth]
@@ -184,8 +196,41 @@ impl Request {
                 ));
             }
         }
-        check_one_side(self.placed.iter().map(|placed| placed.placement))
+        if !self.forwards() {
+            return check_one_side(self.placed.iter().map(|placed| placed.placement));
+        }
+        self.check_hook_of_forwarding()?;
+        let on = |side| self.placed.iter().any(|placed| placed.placement == side);
+        match (on(Placement::Inside), on(Placement::Outside)) {
+            (true, false) => Err(cannot_forward(
+                "no interface is named that faces the peers",
+                "name it with --outside",
+            )),
+            (false, true) => Err(cannot_forward(
+                "no interface is named that faces the hosts",
+                "name it with --inside",
+            )),
+            _ => Ok(()),
+        }
     }
+
+    fn check_hook_of_forwarding(&self) -> Result<(), Failure> {
+        match self.hook {
+            None | Some(HookChoice::Auto | HookChoice::Xdp) => Ok(()),
+            Some(other) => Err(cannot_forward(
+                format!(
+                    "it works at native XDP alone, and --hook {} is asked for",
+                    other.name()
+                ),
+                "leave --hook away",
+            )),
+        }
+    }
+}
+
+/// The refusal to forward in XDP.
+pub fn cannot_forward(why: impl std::fmt::Display, remedy: impl Into<String>) -> Failure {
+    Failure::new("cannot forward in XDP (--forward)", why, remedy)
 }
 
 /// A packet that is forwarded from an inside interface to an outside one would be translated twice,
@@ -200,7 +245,7 @@ pub fn check_one_side(mut sides: impl Iterator<Item = Placement>) -> Result<(), 
         "one instance would watch both sides, and a packet that crosses both would be translated \
          twice",
         "place all interfaces of an instance either --inside or --outside; hosts elsewhere get an \
-         instance of their own (--instance)",
+         instance of their own (--instance); or have packets forwarded between both sides in XDP (--forward)",
     ))
 }
 
@@ -216,5 +261,49 @@ mod tests {
         assert!(check_one_side([Outside, Outside].into_iter()).is_ok());
         let error = check_one_side([Inside, Outside].into_iter()).unwrap_err();
         assert!(error.to_string().contains("translated twice"));
+    }
+
+    #[test]
+    fn forwarding_is_between_both_sides_and_at_native_xdp() {
+        use Placement::{Inside, Outside};
+        let request = |sides: &[Placement], hook| Request {
+            placed: (0..)
+                .zip(sides)
+                .map(|(nth, placement)| Placed {
+                    interface: format!("eth{nth}"),
+                    placement: *placement,
+                })
+                .collect(),
+            hook,
+            forward: Some(true),
+            ..Request::of(Place {
+                instance: "plant".parse().unwrap(),
+                bpffs: "/sys/fs/bpf".into(),
+            })
+        };
+        assert!(request(&[Inside, Outside, Inside], None).check().is_ok());
+        assert!(
+            request(&[Inside, Outside], Some(HookChoice::Xdp))
+                .check()
+                .is_ok()
+        );
+        assert!(request(&[], Some(HookChoice::Auto)).check().is_ok());
+        for (sides, hook, words) in [
+            (&[Inside][..], None, "--outside"),
+            (&[Outside, Outside], None, "--inside"),
+            (
+                &[Inside, Outside],
+                Some(HookChoice::Tc),
+                "leave --hook away",
+            ),
+            (
+                &[Inside, Outside],
+                Some(HookChoice::XdpGeneric),
+                "leave --hook away",
+            ),
+        ] {
+            let failure = request(sides, hook).check().unwrap_err();
+            assert!(failure.remedy().contains(words), "{failure}");
+        }
     }
 }

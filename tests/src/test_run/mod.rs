@@ -1,6 +1,7 @@
 //! The real programs in the real kernel, one frame at a time (`BPF_PROG_TEST_RUN`), with their own unpinned maps.
 
 pub mod clock;
+pub mod forwarding;
 
 use std::{
     io::ErrorKind,

@@ -10,6 +10,7 @@ mod concurrency;
 mod counter_names;
 mod established;
 mod flags;
+mod forwarding;
 mod fragments;
 mod full;
 mod fuzz;

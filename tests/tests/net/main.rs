@@ -8,6 +8,7 @@ mod cure;
 mod doctor;
 mod fast_open;
 mod flood;
+mod forward;
 mod heal;
 mod hosts;
 mod instruments;

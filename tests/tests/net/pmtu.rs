@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use isn_tests::{
     family::Family,
     gateway::Isnguard,
+    pass::Passing,
     process::Process,
     scenario::{Connection, host_end, one_life},
     server::Server,
@@ -195,6 +196,28 @@ fn narrowed(complainer: Complainer, placement: Placement, hook: Hook) -> Result<
     for family in Family::ALL {
         goes_on(&lab, &isnguard, complainer, placement, family)
             .with_context(|| format!("{family:?}"))?;
+    }
+    Ok(())
+}
+
+/// Where packets are forwarded in XDP, one that is too large is left to the kernel, which complains.
+#[test]
+fn the_gateway_complains_where_packets_are_forwarded() -> Result<()> {
+    let (complainer, placement) = (Complainer::Gateway, Placement::Inside);
+    let lab = complainer.lab()?;
+    let _ends = [
+        Passing::attach(&lab.host, HOST_IF)?,
+        Passing::attach(&lab.peer, PEER_IF)?,
+    ];
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    let setup = Setup::new(placement, Hook::Auto);
+    isnguard.attach(&setup.with(&["--outside", OUTSIDE_IF, "--forward"]))?;
+    for family in Family::ALL {
+        let left = isnguard.counter("left_too_big")?;
+        goes_on(&lab, &isnguard, complainer, placement, family)
+            .with_context(|| format!("{family:?}"))?;
+        ensure!(isnguard.counter("left_too_big")? > left);
+        ensure!(isnguard.counter("forwarded_out")? > 10_000);
     }
     Ok(())
 }

@@ -407,6 +407,27 @@ fn what_contradicts_itself() {
             "an instance of their own",
         ),
         (
+            "forward = false\ninside = \"eth1\"\noutside = \"eth0\"\n",
+            3,
+            11,
+            "translated twice",
+            "forward = true",
+        ),
+        (
+            "inside = \"eth1\"\nforward = true\n",
+            2,
+            11,
+            "no interface is outside",
+            "outside = [\"eth0\"]",
+        ),
+        (
+            "inside = \"eth1\"\nforward = 1\n",
+            2,
+            11,
+            "`forward`",
+            "true",
+        ),
+        (
             "[[protect]]\nprefix = \"10.0.0.0/8\"\n[[protect]]\nprefix = \"10.0.0.0/8\"\nmode = \"off\"\n",
             4,
             10,
@@ -549,4 +570,14 @@ fn names_are_those_of_the_command_line() {
         assert_eq!(TcFlavour::from_str(name, false), Ok(flavour));
     }
     assert_eq!(HookChoice::value_variants().len(), hooks().len());
+}
+
+#[test]
+fn both_sides_are_named_where_packets_are_forwarded_between_them() {
+    let given = given(
+        "inside = \"eth1\"\noutside = [\"eth0\"]\nforward = true\nforward-past-rules = true\n",
+    );
+    assert_eq!(given.placed.len(), 2);
+    assert_eq!(given.forward.map(|it| it.value), Some(true));
+    assert_eq!(given.forward_past_rules.map(|it| it.value), Some(true));
 }

@@ -41,6 +41,8 @@ pub(crate) fn request(placed: &[(&str, Placement)]) -> Request {
         on_full: None,
         key_file: None,
         adopt: None,
+        forward: None,
+        forward_past_rules: None,
         verbose: false,
     }
 }
@@ -214,4 +216,57 @@ fn one_instance_does_not_watch_both_sides() {
             .to_string()
             .contains("translated twice")
     );
+}
+
+#[test]
+fn both_sides_are_sat_on_where_the_instance_forwards_and_outside_one_way_only() {
+    use crate::dataplane::netlink::Way;
+
+    let mut both = request(&[("eth1", INSIDE), ("eth0", Placement::Outside)]);
+    let twice = work_out(&both, &[]).unwrap_err();
+    assert!(twice.to_string().contains("translated twice"), "{twice}");
+    both.forward = Some(true);
+    let found = work_out(&both, &[]).unwrap();
+    let ways: Vec<_> = found.wanted.iter().map(super::Target::ways).collect();
+    assert_eq!(ways, [&[Way::Ingress, Way::Egress][..], &[Way::Ingress]]);
+}
+
+#[test]
+fn whether_an_instance_forwards_is_settled_when_it_is_attached() {
+    let outside = LinkName {
+        placement: Placement::Outside,
+        ifindex: 2,
+        seat: Seat::Forward,
+    };
+    let mut pinned = pins(3, Seat::Forward, Seat::TcxEgress).to_vec();
+    pinned.push(outside);
+    let adopted = work_out(&request(&[]), &pinned).unwrap();
+    assert!(adopted.wanted.iter().all(|target| target.forwards));
+    assert_eq!(adopted.wanted.len(), 2);
+
+    let mut other = request(&[]);
+    other.forward = Some(false);
+    let refused = work_out(&other, &pinned).unwrap_err();
+    assert!(
+        refused.to_string().contains("attached with --forward"),
+        "{refused}"
+    );
+    other.forward = Some(true);
+    let refused = work_out(&other, &pins(3, Seat::Xdp, Seat::TcxEgress)).unwrap_err();
+    assert!(
+        refused.to_string().contains("attached without --forward"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn an_attach_that_was_killed_early_can_be_finished_either_way() {
+    let egress = pins(3, Seat::Xdp, Seat::TcxEgress)[1];
+    let mut both = request(&[("eth1", INSIDE), ("eth0", Placement::Outside)]);
+    both.forward = Some(true);
+    let found = work_out(&both, &[egress]).unwrap();
+    assert!(found.wanted.iter().all(|target| target.forwards));
+    assert_eq!(found.wanted[0].seats, [egress]);
+    let found = work_out(&request(&[("eth1", INSIDE)]), &[egress]).unwrap();
+    assert!(!found.wanted[0].forwards);
 }

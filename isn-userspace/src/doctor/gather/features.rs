@@ -19,6 +19,7 @@ const GET_DEVICE: u8 = 1;
 const INDEX: u16 = 1;
 const XDP_FEATURES: u16 = 3;
 const BASIC: u64 = 1;
+const TRANSMIT: u64 = 1 << 2;
 const BUFFERS: u64 = 1 << 5;
 
 /// A device asked about, or what is told of it.
@@ -78,6 +79,7 @@ pub fn of(index: u32) -> Known<XdpFeatures> {
     Ok(XdpFeatures {
         basic: bits & BASIC != 0,
         buffers: bits & BUFFERS != 0,
+        transmit: bits & TRANSMIT != 0,
     })
 }
 

@@ -52,6 +52,22 @@ pub fn ruleset() -> Known<Ruleset> {
     )
 }
 
+/// How many policies `IPsec` has.
+pub fn ipsec() -> Known<usize> {
+    // A kernel without IPsec has no such file, and no policies.
+    if !Path::new("/proc/net/xfrm_stat").exists() {
+        return Ok(0);
+    }
+    let Some(ip) = program("ip") else {
+        return Err("`ip` is not installed: the policies of IPsec cannot be listed".into());
+    };
+    let listed = printed(&ip, &["xfrm", "policy"])?;
+    Ok(listed
+        .lines()
+        .filter(|line| line.starts_with("src"))
+        .count())
+}
+
 fn has_legacy(tables: &str) -> bool {
     fs::read_to_string(format!("/proc/net/{tables}")).is_ok_and(|it| !it.trim().is_empty())
 }

@@ -167,7 +167,8 @@ pub fn gateway(sides: Option<Sides>, interfaces: &[Interface]) -> Gateway {
     }
 }
 
-fn rp_filter(interface: &str) -> Known<u32> {
+/// The larger of `net.ipv4.conf.all.rp_filter` and the interface's own, which is the one that counts.
+pub fn rp_filter(interface: &str) -> Known<u32> {
     let all = sysctl::number("net/ipv4/conf/all/rp_filter")?;
     let own = sysctl::number(&format!("net/ipv4/conf/{interface}/rp_filter"))?;
     Ok(all.max(own))

@@ -168,6 +168,15 @@ fn named(info: &ProgramInfo) -> String {
     }
 }
 
+/// Identifiers of all programs at TCX, where packets arrive and where they leave.
+pub fn at_tcx(interface: &str) -> Known<Vec<u32>> {
+    let mut ids = Vec::new();
+    for way in [TcAttachType::Ingress, TcAttachType::Egress] {
+        ids.extend(tcx(interface, way)?.iter().map(ProgramInfo::id));
+    }
+    Ok(ids)
+}
+
 /// None where the kernel has no TCX.
 fn tcx(interface: &str, way: TcAttachType) -> Known<Vec<ProgramInfo>> {
     match SchedClassifier::query_tcx(interface, way) {

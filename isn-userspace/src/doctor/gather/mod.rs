@@ -3,6 +3,7 @@
 mod ethtool;
 mod features;
 mod firewall;
+mod forward;
 mod gateway;
 mod instance;
 mod interface;
@@ -10,7 +11,8 @@ mod machine;
 mod owners;
 mod sysctl;
 
-pub use gateway::{gateway, sides};
+pub use forward::forward;
+pub use gateway::{gateway, rp_filter, sides};
 pub use instance::{key, running, state};
 pub use interface::{Surroundings, device};
 pub use machine::machine;

@@ -62,6 +62,8 @@ pub struct XdpFeatures {
     pub basic: bool,
     /// Frames in several buffers.
     pub buffers: bool,
+    /// Frames that XDP has redirected to it leave.
+    pub transmit: bool,
 }
 
 /// A program of somebody else.

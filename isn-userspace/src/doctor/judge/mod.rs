@@ -1,5 +1,6 @@
 //! Findings from facts. Pure.
 
+pub mod forward;
 pub mod gateway;
 pub mod instance;
 pub mod interface;

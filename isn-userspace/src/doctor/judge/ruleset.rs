@@ -20,6 +20,10 @@ pub struct Ruleset {
     pub synproxy: Vec<String>,
     /// Flowtables.
     pub flowtables: Vec<Flowtable>,
+    /// Chains with rules on the way of packets that are forwarded, in words.
+    pub hooked: Vec<String>,
+    /// Whether rules of nftables were read.
+    pub by_nft: bool,
     /// Whether rules that iptables has made stand among those of nftables, which does not tell what they do.
     pub by_iptables: bool,
 }
@@ -56,6 +60,8 @@ impl Ruleset {
         let objects = value["nftables"]
             .as_array()
             .ok_or("`nft -j list ruleset` printed no list")?;
+        self.by_nft = true;
+        self.hooked.extend(hooked(objects));
         for object in objects {
             if let Some(rule) = object.get("rule") {
                 self.add_rule(rule);
@@ -118,6 +124,10 @@ impl Ruleset {
 
     /// Takes in what `iptables-save` prints.
     pub fn add_iptables(&mut self, printed: &str) {
+        // Those that iptables has made in nftables are told by that.
+        if !(self.by_nft && printed.contains("(nf_tables)")) {
+            self.hooked.extend(hooked_by_iptables(printed));
+        }
         let mut table = "";
         for line in printed.lines().map(str::trim) {
             if let Some(name) = line.strip_prefix('*') {
@@ -151,6 +161,57 @@ impl Ruleset {
             }
         }
     }
+}
+
+/// Hooks that packets pass which are forwarded.
+const FORWARDED: [&str; 5] = ["ingress", "prerouting", "forward", "postrouting", "egress"];
+const FAMILIES: [&str; 4] = ["ip", "ip6", "inet", "netdev"];
+const FORWARDED_IPTABLES: [&str; 3] = ["PREROUTING", "FORWARD", "POSTROUTING"];
+
+/// Chains of nftables at those hooks that have a rule, or drop what no rule takes.
+fn hooked(objects: &[Value]) -> Vec<String> {
+    let place = |it: &Value, name: &str| {
+        let [family, table, chain] = ["family", "table", name].map(|key| word(&it[key]));
+        format!("nft table {family} {table} chain {chain}")
+    };
+    let rules = |of: &str| {
+        let rules = objects.iter().filter_map(|it| it.get("rule"));
+        rules.filter(|it| place(it, "chain") == of).count()
+    };
+    let chains = objects.iter().filter_map(|it| it.get("chain"));
+    let on_the_way = chains.filter(|it| {
+        FORWARDED.contains(&word(&it["hook"]).as_str())
+            && FAMILIES.contains(&word(&it["family"]).as_str())
+    });
+    on_the_way
+        .filter_map(|it| {
+            let (of, hook) = (place(it, "name"), word(&it["hook"]));
+            let rules = rules(&of);
+            let drops = it["policy"] == "drop";
+            (rules > 0 || drops).then(|| format!("{of} (hook {hook}, rules: {rules})"))
+        })
+        .collect()
+}
+
+/// The same of what `iptables-save` prints.
+fn hooked_by_iptables(printed: &str) -> Vec<String> {
+    let (mut table, mut found) = ("", Vec::new());
+    for line in printed.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('*') {
+            table = name;
+        }
+        let mut words = line.split_whitespace();
+        let chain = match (words.next(), words.next()) {
+            (Some("-A"), Some(chain)) => chain,
+            (Some(chain), Some("DROP")) => chain.trim_start_matches(':'),
+            _ => continue,
+        };
+        let place = format!("iptables table {table} chain {chain}");
+        if FORWARDED_IPTABLES.contains(&chain) && !found.contains(&place) {
+            found.push(place);
+        }
+    }
+    found
 }
 
 fn word(value: &Value) -> String {

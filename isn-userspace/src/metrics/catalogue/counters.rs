@@ -49,6 +49,21 @@ pub(super) const METRICS: &[Metric] = &[
         Source::Prefix(DROPPED),
     ),
     counted(
+        "isnguard_forwarded_total",
+        &["direction"],
+        "Packets that were forwarded in XDP.",
+        &[
+            (&["out"], Counter::ForwardedOut),
+            (&["in"], Counter::ForwardedIn),
+        ],
+    ),
+    counter(
+        "isnguard_left_total",
+        &["reason"],
+        "Packets that were not forwarded in XDP but left to the kernel, by reason.",
+        Source::Prefix(LEFT),
+    ),
+    counted(
         "isnguard_syn_seen_total",
         &[],
         "SYNs and SYN-ACKs of guarded hosts.",
@@ -169,6 +184,7 @@ pub(super) const METRICS: &[Metric] = &[
 ];
 
 const PASS: &str = "pass_";
+const LEFT: &str = "left_";
 const DROPPED: &str = "dropped_";
 
 /// Outcomes that are told beside the sums of all others.

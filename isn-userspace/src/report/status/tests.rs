@@ -39,6 +39,7 @@ fn status(problems: &[&str]) -> Status {
             hook: Some(Hook::Tc),
             reason: "auto: the driver refused native XDP (Operation not supported)".into(),
             flavour: Some(TcFlavour::Tcx),
+            forwards: false,
             ingress_program: Some(71),
             egress_program: Some(72),
         }],

@@ -41,6 +41,8 @@ pub struct Bench<'a> {
     server: Server,
     next_port: u16,
     qdiscs: String,
+    /// Where its programs sit: one side, or both where it forwards.
+    interfaces: Vec<String>,
 }
 
 impl<'a> Bench<'a> {
@@ -48,6 +50,7 @@ impl<'a> Bench<'a> {
         Ok(Self {
             server: Server::listen(&lab.peer, family.peer(PEER_PORT))?,
             qdiscs: qdiscs(lab, &setup)?,
+            interfaces: interfaces(&setup),
             lab,
             setup,
             next_port: FIRST_PORT,
@@ -102,13 +105,18 @@ impl<'a> Bench<'a> {
         let status = isnguard.status()?;
         ensure!(status["healthy"] == true, "it is not healthy: {status}");
         let attached = status["attached"].as_array().map_or(0, Vec::len);
-        ensure!(attached == 1, "it is attached {attached} times: {status}");
-        self.ensure_programs(PROGRAMS)?;
+        ensure!(
+            attached == self.interfaces.len(),
+            "it is attached {attached} times: {status}"
+        );
+        // Where it forwards, one more for what arrives outside.
+        let programs = PROGRAMS + self.interfaces.len() - 1;
+        self.ensure_programs(programs)?;
         // A program that was replaced goes when no packet runs in it any more.
         let mut holdings = Holdings::of(isnguard)?;
         let alone = wait::until(PATIENCE, "replaced programs to be gone", || {
             holdings = Holdings::of(isnguard)?;
-            Ok((holdings.programs == PROGRAMS).then_some(()))
+            Ok((holdings.programs == programs).then_some(()))
         });
         alone.with_context(|| format!("{holdings:?}"))
     }
@@ -128,16 +136,28 @@ impl<'a> Bench<'a> {
     fn ensure_programs(&self, wanted: usize) -> Result<()> {
         let mut there = 0;
         let counted = wait::until(PATIENCE, "the right number of programs", || {
-            there = programs_at(self.lab, &self.setup.interface)?.iter().sum();
+            there = 0;
+            for interface in &self.interfaces {
+                there += programs_at(self.lab, interface)?.iter().sum::<usize>();
+            }
             Ok((there == wanted).then_some(()))
         });
         ensure!(
             counted.is_ok(),
-            "{there} programs are at {}, not {wanted}",
-            self.setup.interface
+            "{there} programs are at {:?}, not {wanted}",
+            self.interfaces
         );
         Ok(())
     }
+}
+
+/// The interface of the setup, and the other side's where packets are forwarded.
+fn interfaces(setup: &Setup) -> Vec<String> {
+    let other = setup.more.windows(2).filter(|it| it[0] == "--outside");
+    let other = other.map(|it| it[1].clone());
+    std::iter::once(setup.interface.clone())
+        .chain(other)
+        .collect()
 }
 
 fn qdiscs(lab: &Lab, setup: &Setup) -> Result<String> {

@@ -6,8 +6,9 @@ use isn_tests::{
     family::Family,
     gateway::Isnguard,
     interrupted::{Interrupted, kill_before},
+    pass::Passing,
     setup::{Hook, Placement, Setup},
-    topology::{Lab, LabOptions},
+    topology::{HOST_IF, Lab, LabOptions, OUTSIDE_IF, PEER_IF},
 };
 
 use super::bench::{Bench, ensure_moves, take_away};
@@ -143,7 +144,11 @@ fn heal(bench: &mut Bench, isnguard: &mut Isnguard, setup: &Setup, healer: Heale
 
 fn every_victim(setup: &Setup, family: Family, healer: Healer) -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;
-    let mut bench = Bench::new(&lab, setup.clone(), family)?;
+    every_victim_in(&lab, setup, family, healer)
+}
+
+fn every_victim_in(lab: &Lab, setup: &Setup, family: Family, healer: Healer) -> Result<()> {
+    let mut bench = Bench::new(lab, setup.clone(), family)?;
     for victim in VICTIMS {
         let instants = victim.at_every_instant(&mut bench, healer)?;
         println!("{victim:?}: {instants} instants, each put right by {healer:?}");
@@ -169,6 +174,18 @@ fn tcx() -> Setup {
 
 fn clsact() -> Setup {
     small(Setup::new(Placement::Inside, Hook::Tc)).with(&["--tc-flavour", "clsact"])
+}
+
+#[test]
+fn where_it_forwards_and_then_attached() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let _ends = [
+        Passing::attach(&lab.host, HOST_IF)?,
+        Passing::attach(&lab.peer, PEER_IF)?,
+    ];
+    let setup = small(Setup::new(Placement::Inside, Hook::Auto));
+    let setup = setup.with(&["--outside", OUTSIDE_IF, "--forward"]);
+    every_victim_in(&lab, &setup, Family::V4, Healer::Attach)
 }
 
 #[test]

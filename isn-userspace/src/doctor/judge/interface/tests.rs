@@ -18,6 +18,7 @@ fn card() -> Device {
         xdp: Ok(XdpFeatures {
             basic: true,
             buffers: true,
+            transmit: true,
         }),
         controller: None,
         uppers: vec![],
@@ -84,6 +85,7 @@ fn auto_is_foretold_from_kind_features_and_length() {
         it.xdp = Ok(XdpFeatures {
             basic: true,
             buffers: false,
+            transmit: true,
         });
     };
     assert!(hook(jumbo).contains("the MTU is 9000"), "{}", hook(jumbo));
@@ -119,6 +121,7 @@ fn long_frames_need_several_buffers_at_xdp_and_nothing_elsewhere() {
             it.xdp = Ok(XdpFeatures {
                 basic: true,
                 buffers,
+                transmit: true,
             });
         });
         found(&device, Check::Mtu)
