@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use aya::{
     EbpfLoader,
     programs::{SchedClassifier, Xdp},
@@ -17,11 +17,13 @@ use isn_common::abi::programs;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 7] = [
     programs::XDP_OUT,
     programs::XDP_IN,
     programs::TC_OUT,
     programs::TC_IN,
+    programs::FORWARD_OUT,
+    programs::FORWARD_IN,
     programs::UPKEEP,
 ];
 /// What no kernel accepts (`BPF_COMPLEXITY_LIMIT_INSNS`).
@@ -117,12 +119,12 @@ fn load() -> Result<Vec<Found>> {
         let program = ebpf
             .program_mut(name)
             .with_context(|| format!("the object has no program {name}"))?;
-        if name.starts_with("isn_xdp") {
-            <&mut Xdp>::try_from(&mut *program)?.load()
-        } else {
+        if name.starts_with("isn_tc") || name == programs::UPKEEP {
             <&mut SchedClassifier>::try_from(&mut *program)?.load()
+        } else {
+            <&mut Xdp>::try_from(&mut *program)?.load()
         }
-        .with_context(|| format!("the kernel refuses {name}"))?;
+        .map_err(|error| refused(name, &error.to_string()))?;
         let info = program.info()?;
         found.push(Found {
             name,
@@ -134,6 +136,13 @@ fn load() -> Result<Vec<Found>> {
         });
     }
     Ok(found)
+}
+
+/// Why the kernel refuses a program: the last lines of what the verifier says, which may have said a lot.
+fn refused(name: &str, why: &str) -> anyhow::Error {
+    let lines: Vec<&str> = why.lines().collect();
+    let last = &lines[lines.len().saturating_sub(12)..];
+    anyhow!("the kernel refuses {name}:\n{}", last.join("\n"))
 }
 
 fn write(path: &PathBuf, kernel: [u8; 2], found: &[Found]) -> Result<()> {

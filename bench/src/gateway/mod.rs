@@ -24,7 +24,7 @@ use self::{
     injector::{Sending, Sent},
     rounds::Rounds,
     stage::Stage,
-    variant::{CONNTRACK, MASQUERADE, PASS, PLAIN, SYNPROXY, TC, Variant, XDP},
+    variant::{CONNTRACK, FORWARD, MASQUERADE, PASS, PLAIN, SYNPROXY, TC, Variant, XDP},
 };
 use crate::{
     cpu::{Pinned, Softirqs},
