@@ -34,10 +34,17 @@ const MYSELF: Pid = Pid::from_raw(0);
 impl Pinned {
     /// The last one of those that this process may use: what the machine does by itself is often on the first.
     pub fn to_one() -> Result<Self> {
+        Self::to_nth(0)
+    }
+
+    /// The same, where 0 is the last and 1 the one before.
+    pub fn to_nth(nth: usize) -> Result<Self> {
         let before = sched_getaffinity(MYSELF).context("cannot tell which CPUs may be used")?;
         let is_set = |cpu: &usize| before.is_set(*cpu).unwrap_or(false);
-        let last = (0..CpuSet::count()).rev().find(is_set);
-        let cpu = last.context("this process may use no CPU")?;
+        let mut from_the_last = (0..CpuSet::count()).rev().filter(is_set);
+        let cpu = from_the_last
+            .nth(nth)
+            .with_context(|| format!("this process may not use {} CPUs", nth + 1))?;
         let mut one = CpuSet::new();
         one.set(cpu)?;
         sched_setaffinity(MYSELF, &one).with_context(|| format!("cannot stay on CPU {cpu}"))?;

@@ -156,6 +156,16 @@ fn references() -> Vec<Case> {
     cases
 }
 
+/// Outbound data of which each segment is new, so that each moves the high-water mark.
+pub fn new_data() -> Case {
+    let shape = Shape {
+        data: 1000,
+        service: UP,
+        ..PLAIN
+    };
+    out("out-data", "outbound data, all new", shape, false)
+}
+
 fn outbound() -> Vec<Case> {
     let data = Shape {
         data: 1000,
@@ -172,7 +182,7 @@ fn outbound() -> Vec<Case> {
     };
     vec![
         out("out-ack", "outbound acknowledgment", PLAIN, false).must("P1"),
-        out("out-data", "outbound data, all new", data, false).must("P1"),
+        new_data().must("P1"),
         out(
             "out-stamps",
             "outbound data, all new, timestamps",

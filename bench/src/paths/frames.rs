@@ -188,6 +188,13 @@ impl Frame {
         }
     }
 
+    /// The same of another flow of the same ports and prefixes.
+    pub fn of(mut self, flow: Flow) -> Self {
+        self.octets[self.port_at..self.port_at + 2].copy_from_slice(&flow.low());
+        self.octets[self.address_at] = flow.high();
+        self
+    }
+
     /// What restores the numbers of this frame, and takes one of `flows` flows, a power of two, at random for each run.
     pub fn stimulus(&self, flows: u32) -> Stimulus {
         let number = |at: usize| u32::try_from(at).expect("a frame is short");

@@ -1,6 +1,10 @@
 //! Both objects in the kernel, with flows in their tables, and one measurement.
 
-use std::os::fd::AsFd as _;
+use std::{
+    os::fd::AsFd as _,
+    sync::Barrier,
+    thread::{self, ScopedJoinHandle},
+};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::{
@@ -27,9 +31,9 @@ use isn_tests::{
 
 use super::{
     cases::Case,
-    frames::{self, CLOSING, DOWN, FOLLOWED, Flow, UP, VLAN},
+    frames::{self, CLOSING, DOWN, FOLLOWED, Flow, Frame, UP, VLAN},
 };
-use crate::{object::OBJECT, stopwatch::timed};
+use crate::{cpu::Pinned, object::OBJECT, stopwatch::timed};
 
 /// What runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,11 +173,49 @@ impl Lab {
         Ok(took)
     }
 
-    /// Brings the flow of all frames back to where it was before the runs so far.
+    /// Nanoseconds for a run of a case's subject on each of several CPUs at once, one for each frame: their mean.
+    pub fn on_cpus(&mut self, case: &Case, frames: &[Frame], runs: u32) -> Result<f64> {
+        self.renew()?;
+        let counted =
+            |lab: &Self| Ok::<_, anyhow::Error>(lab.kernel.counters()?[case.outcome.index()]);
+        let before = counted(self)?;
+        let program = self.program(case.subject)?;
+        let together = Barrier::new(frames.len());
+        let took: Vec<f64> = thread::scope(|scope| {
+            let run = |(nth, frame): (usize, &Frame)| {
+                let (together, octets) = (&together, frame.octets.clone());
+                scope.spawn(move || {
+                    let pinned = Pinned::to_nth(nth);
+                    together.wait();
+                    let _pinned = pinned?;
+                    Self::repeated(program, &octets, runs)
+                })
+            };
+            let threads: Vec<_> = frames.iter().enumerate().map(run).collect();
+            let join = |thread: ScopedJoinHandle<'_, Result<f64>>| {
+                thread
+                    .join()
+                    .map_err(|_| anyhow!("a measuring thread panicked"))?
+            };
+            threads.into_iter().map(join).collect::<Result<_>>()
+        })?;
+        let all = u64::from(runs) * frames.len() as u64;
+        let seen = counted(self)? - before;
+        ensure!(
+            seen == all,
+            "{}: {seen} of {all} packets were {}",
+            case.id,
+            case.outcome.name()
+        );
+        let number = u32::try_from(took.len())?;
+        Ok(took.iter().sum::<f64>() / f64::from(number))
+    }
+
+    /// Brings the flows of all frames back to where they were before the runs so far.
     fn renew(&mut self) -> Result<()> {
         let now = clock::now();
-        let flow = Flow(0);
-        for service in [UP, DOWN] {
+        let flows = [Flow(0), Flow(1)];
+        for (flow, service) in flows.into_iter().flat_map(|it| [(it, UP), (it, DOWN)]) {
             let record = frames::record(service, now);
             insert(
                 self.kernel.table4(maps::TRANSLATED_V4)?,

@@ -8,6 +8,7 @@
 mod cases;
 mod frames;
 mod lab;
+mod pair;
 
 use anyhow::{Result, ensure};
 use isn_tests::test_run::Hook;
@@ -53,9 +54,8 @@ pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         report.doing(&format!("paths at {hook:?}"));
         let mut lab = Lab::new(hook, HOT)?;
         rounds(&mut lab, &cases::hot(hook), effort, report)?;
-        drop(lab);
     }
-    Ok(())
+    pair::measure(effort, report)
 }
 
 /// Flows at random among many.
