@@ -118,7 +118,7 @@ fn report(find: &Find) -> String {
 }
 
 /// What no episode can reach: it needs two CPUs on one flow, or a host with more flows than an episode has. Samples are
-/// `kernel/samples`' matter.
+/// `kernel/samples`' matter, and what is forwarded in XDP, by programs of its own, `kernel/forwarding`'s.
 const OUT_OF_REACH: [Counter; 6] = [
     Counter::SamplesTaken,
     Counter::SamplesLimited,
@@ -130,9 +130,11 @@ const OUT_OF_REACH: [Counter; 6] = [
 
 /// The counters that no packet has moved.
 fn unreached(progress: &Progress) -> Vec<&'static str> {
+    let is_of_forwarding = |name: &str| name.starts_with("forwarded_") || name.starts_with("left_");
     Counter::ALL
         .iter()
         .filter(|it| progress.counted[it.index()] == 0 && !OUT_OF_REACH.contains(it))
         .map(|it| it.name())
+        .filter(|name| !is_of_forwarding(name))
         .collect()
 }
