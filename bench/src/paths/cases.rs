@@ -156,22 +156,18 @@ fn references() -> Vec<Case> {
     cases
 }
 
+const NEW_DATA: Shape = Shape {
+    data: 1000,
+    service: UP,
+    ..PLAIN
+};
+
 /// Outbound data of which each segment is new, so that each moves the high-water mark.
 pub fn new_data() -> Case {
-    let shape = Shape {
-        data: 1000,
-        service: UP,
-        ..PLAIN
-    };
-    out("out-data", "outbound data, all new", shape, false)
+    out("out-data", "outbound data, all new", NEW_DATA, false)
 }
 
 fn outbound() -> Vec<Case> {
-    let data = Shape {
-        data: 1000,
-        service: UP,
-        ..PLAIN
-    };
     let tagged = Shape {
         vlan: Some(VLAN),
         ..PLAIN
@@ -186,7 +182,7 @@ fn outbound() -> Vec<Case> {
         out(
             "out-stamps",
             "outbound data, all new, timestamps",
-            data,
+            NEW_DATA,
             true,
         )
         .must("P1"),
