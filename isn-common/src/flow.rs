@@ -103,6 +103,16 @@ pub trait FlowKey: Copy {
 
     /// The same for the host alone.
     fn fold_host(&self) -> u32;
+
+    /// As many words as the key has: 2 for IPv4, 5 for IPv6.
+    type Words<W>: AsRef<[W]>;
+
+    /// The same octets as words of native order. What a map's hash reads in words must have been written in words: the
+    /// processor cannot forward several narrow writes to a wide read, and waits for all of them to be done.
+    fn words(&self) -> Self::Words<u64>;
+
+    /// The key whose words these are.
+    fn from_words(word: impl Fn(usize) -> u64) -> Self;
 }
 
 /// IPv4 flow: 16 octets, aligned so that words of them may be copied.
@@ -203,35 +213,6 @@ const fn ports(host: [u8; 2], peer: [u8; 2]) -> u32 {
     u32::from_le_bytes([host[0], host[1], peer[0], peer[1]])
 }
 
-impl Key4 {
-    /// The same octets as words of native order. What a map's hash reads in words must have been written in words: the
-    /// processor cannot forward several narrow writes to a wide read, and waits for all of them to be done.
-    #[must_use]
-    #[inline(always)]
-    pub const fn words(&self) -> [u64; 2] {
-        [
-            joined(self.host, self.peer),
-            end_of_key(self.host_port, self.peer_port, self.vlan),
-        ]
-    }
-}
-
-impl Key6 {
-    /// As [`Key4::words`].
-    #[must_use]
-    #[inline(always)]
-    pub const fn words(&self) -> [u64; 5] {
-        let (host, peer) = (in_words(self.host), in_words(self.peer));
-        [
-            host[0],
-            host[1],
-            peer[0],
-            peer[1],
-            end_of_key(self.host_port, self.peer_port, self.vlan),
-        ]
-    }
-}
-
 /// Eight octets as a word of native order.
 #[inline(always)]
 const fn joined(first: [u8; 4], second: [u8; 4]) -> u64 {
@@ -243,11 +224,33 @@ const fn joined(first: [u8; 4], second: [u8; 4]) -> u64 {
     }
 }
 
+/// The octets of a word of native order.
+const fn apart(word: u64) -> ([u8; 4], [u8; 4]) {
+    let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+    ([a, b, c, d], [e, f, g, h])
+}
+
 /// What stands behind the addresses of a key, as a word of native order.
 #[inline(always)]
 const fn end_of_key(host_port: [u8; 2], peer_port: [u8; 2], vlan: u32) -> u64 {
     let ports = [host_port[0], host_port[1], peer_port[0], peer_port[1]];
     joined(ports, vlan.to_ne_bytes())
+}
+
+/// The inverse of [`end_of_key`].
+const fn from_end_of_key(word: u64) -> ([u8; 2], [u8; 2], u32) {
+    let ([a, b, c, d], vlan) = apart(word);
+    ([a, b], [c, d], u32::from_ne_bytes(vlan))
+}
+
+/// The inverse of [`in_words`].
+const fn from_words([first, second]: [u64; 2]) -> [u8; 16] {
+    let (low, high) = if cfg!(target_endian = "little") {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    ((high as u128) << 64 | low as u128).to_ne_bytes()
 }
 
 /// An IPv6 address as words of native order.
@@ -305,6 +308,28 @@ impl FlowKey for Key4 {
     fn fold_host(&self) -> u32 {
         mixed(u32::from_le_bytes(self.host).into())
     }
+
+    type Words<W> = [W; 2];
+
+    #[inline(always)]
+    fn words(&self) -> [u64; 2] {
+        [
+            joined(self.host, self.peer),
+            end_of_key(self.host_port, self.peer_port, self.vlan),
+        ]
+    }
+
+    fn from_words(word: impl Fn(usize) -> u64) -> Self {
+        let (host, peer) = apart(word(0));
+        let (host_port, peer_port, vlan) = from_end_of_key(word(1));
+        Self {
+            host,
+            peer,
+            host_port,
+            peer_port,
+            vlan,
+        }
+    }
 }
 
 impl FlowKey for Key6 {
@@ -356,6 +381,31 @@ impl FlowKey for Key6 {
     fn fold_host(&self) -> u32 {
         mixed(halves(self.host))
     }
+
+    type Words<W> = [W; 5];
+
+    #[inline(always)]
+    fn words(&self) -> [u64; 5] {
+        let (host, peer) = (in_words(self.host), in_words(self.peer));
+        [
+            host[0],
+            host[1],
+            peer[0],
+            peer[1],
+            end_of_key(self.host_port, self.peer_port, self.vlan),
+        ]
+    }
+
+    fn from_words(word: impl Fn(usize) -> u64) -> Self {
+        let (host_port, peer_port, vlan) = from_end_of_key(word(4));
+        Self {
+            host: from_words([word(0), word(1)]),
+            peer: from_words([word(2), word(3)]),
+            host_port,
+            peer_port,
+            vlan,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -396,6 +446,7 @@ mod tests {
         let mut octets = vec![192, 0, 2, 1, 198, 51, 100, 2, 4, 0, 0, 80];
         octets.extend(7u32.to_ne_bytes());
         assert_eq!(words.as_flattened(), octets);
+        assert_eq!(Key4::from_words(|nth| KEY.words()[nth]), KEY);
         let (host, peer) = (1u128 << 100 | 5, 2u128 << 64 | 9);
         let key = Key6 {
             host: host.to_be_bytes(),
@@ -409,6 +460,7 @@ mod tests {
         octets.extend([4, 0, 0, 80]);
         octets.extend(7u32.to_ne_bytes());
         assert_eq!(words.as_flattened(), octets);
+        assert_eq!(Key6::from_words(|nth| key.words()[nth]), key);
     }
 
     #[test]

@@ -6,13 +6,13 @@
 use core::{
     cell::{Cell, RefCell},
     hash::Hash,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::AtomicU64,
 };
 use std::{collections::HashMap, rc::Rc};
 
 use crate::{
     abi::{
-        flow::{Flow, Previous, Record, Word},
+        flow::{Flow, Previous, Record},
         maps::{SAMPLES_SIZE, SHARES_LENGTH, STORMS_LENGTH},
         policy::Policy,
         sample::{Sample, Told},
@@ -64,21 +64,6 @@ impl Packet for Frame {
 
     fn stripped_tag(&self) -> Option<u16> {
         self.stripped_tag
-    }
-}
-
-impl Word for AtomicU64 {
-    fn load(&self) -> u64 {
-        self.load(Ordering::Acquire)
-    }
-
-    fn store(&self, value: u64) {
-        self.store(value, Ordering::Release);
-    }
-
-    fn compare_exchange(&self, current: u64, new: u64) -> bool {
-        self.compare_exchange(current, new, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
     }
 }
 

@@ -42,6 +42,7 @@ pub mod sample;
 pub mod segment;
 pub mod settle;
 pub mod siphash;
+pub mod slots;
 pub mod storm;
 pub mod tcp;
 pub mod tick;

@@ -132,21 +132,32 @@ pub trait Tables<A: Address>: World + Sized {
                 flow,
             });
         }
-        let moved = |flow: &Self::Found| Control(unpack(flow.life.load()).0).has(Control::MOVED);
-        let in_history = |flow| Held {
-            place: Place::History,
-            flow,
-        };
-        match self.history(key) {
-            Some(flow) if !moved(&flow) => Some(in_history(flow)),
-            leftover => match self.half_open(key) {
-                Some(flow) if !moved(&flow) => Some(Held {
-                    place: Place::HalfOpen,
-                    flow,
-                }),
-                _ => leftover.map(in_history),
-            },
+        let is_left = |flow: &Self::Found| Control(unpack(flow.life.load()).0).has(Control::MOVED);
+        let remembered = self.history(key);
+        if let Some(flow) = &remembered
+            && is_left(flow)
+            && let Some(flow) = self.half_open(key)
+            && !is_left(&flow)
+        {
+            return Some(Held {
+                place: Place::HalfOpen,
+                flow,
+            });
         }
+        if let Some(flow) = remembered {
+            return Some(Held {
+                place: Place::History,
+                flow,
+            });
+        }
+        let flow = self.half_open(key)?;
+        if is_left(&flow) {
+            return None;
+        }
+        Some(Held {
+            place: Place::HalfOpen,
+            flow,
+        })
     }
 
     /// [`promotion::promote`]. A world may do this in a function of its own.
@@ -245,4 +256,22 @@ pub enum Insertion {
     Exists,
     /// No room.
     Full,
+}
+
+impl Insertion {
+    /// As a number: what a BPF function can return.
+    #[must_use]
+    pub const fn code(self) -> u32 {
+        self as u32
+    }
+
+    /// The inverse of [`Insertion::code`].
+    #[must_use]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::Done,
+            1 => Self::Exists,
+            _ => Self::Full,
+        }
+    }
 }

@@ -18,7 +18,7 @@ use isn_common::{
     },
     counter::Counter,
     expiry::Place,
-    flow::{Key4, Key6},
+    flow::{FlowKey as _, Key4, Key6},
     keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
@@ -26,6 +26,7 @@ use isn_common::{
     room::{Admission, Share},
     sample,
     settle::{self, Settled},
+    slots::{Announcement, Put, Set, Spread, table},
     storm::Cell,
     tcp::{
         options::SynOptions,
@@ -41,8 +42,8 @@ use crate::{
     hide::hide,
     maps::{
         COUNTERS, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6, HOSTS_V4, HOSTS_V6, LOAD,
-        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, STORMS,
-        TRANSLATED_V4, TRANSLATED_V6,
+        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4, SLOTS_V6,
+        SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -172,14 +173,14 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
+    ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $translated:ident, $announce:ident, $confirm:ident, $strike_out:ident, $take:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $glimpse:ident, $sample:ident, $learnt:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
-                $translated.get_ptr(key).map(Found)
+                table::find(self, key)
             }
 
             #[inline(always)]
@@ -194,17 +195,15 @@ macro_rules! tables {
 
             #[inline(always)]
             fn settled(&self, key: &$key) -> Option<Found> {
-                let words = Words(key.words());
-                let key = words.key();
-                $translated
-                    .get_ptr(key)
-                    .or_else(|| $history.get_ptr(key))
-                    .map(Found)
+                table::find(self, key).or_else(|| {
+                    let words = Words(key.words());
+                    $history.get_ptr(words.key()).map(Found)
+                })
             }
 
             #[inline(always)]
             fn insert_translated(&self, key: &$key, record: &Record) -> Insertion {
-                insertion($translated.insert(key, as_flow(record), BPF_NOEXIST.into()))
+                table::insert(self, key, record, self.now())
             }
 
             #[inline(always)]
@@ -233,12 +232,11 @@ macro_rules! tables {
 
             #[inline(always)]
             fn remove(&self, key: &$key, place: Place) -> bool {
-                let removed = match place {
-                    Place::Translated => $translated.remove(key),
-                    Place::HalfOpen => $half_open.remove(key),
-                    Place::History => $history.remove(key),
-                };
-                removed.is_ok()
+                match place {
+                    Place::Translated => $take(key) != 0,
+                    Place::HalfOpen => $half_open.remove(key).is_ok(),
+                    Place::History => $history.remove(key).is_ok(),
+                }
             }
 
             #[inline(always)]
@@ -371,6 +369,106 @@ macro_rules! tables {
             fn await_answer(&self, key: &$key, peer_next: Seq, options: SynOptions) {
                 $await_answer(key, peer_next.0, options.to_bits());
             }
+        }
+
+        impl table::Parts<$key> for Kernel {
+            type Word = KernelWord;
+            type Found = Found;
+
+            #[inline(always)]
+            fn spread(&self) -> Option<&Spread<KernelWord>> {
+                SPREAD.get(0)
+            }
+
+            #[inline(always)]
+            fn set(&self, index: u32) -> Option<&Set<KernelWord, $key>> {
+                $slots.get(index)
+            }
+
+            #[inline(always)]
+            fn found(flow: &Flow<KernelWord>) -> Found {
+                Found(flow)
+            }
+
+            #[inline(always)]
+            fn overflowing(spread: &Spread<KernelWord>) -> &KernelWord {
+                &spread.overflowing[$family]
+            }
+
+            #[inline(always)]
+            fn beside(&self, key: &$key) -> Option<Found> {
+                $translated.get_ptr(key).map(Found)
+            }
+
+            #[inline(always)]
+            fn put_beside(&self, key: &$key, record: &Record) -> Insertion {
+                insertion($translated.insert(key, as_flow(record), BPF_NOEXIST.into()))
+            }
+
+            #[inline(always)]
+            fn remove_beside(&self, key: &$key) -> bool {
+                $translated.remove(key).is_ok()
+            }
+
+            #[inline(always)]
+            fn announce(&self, key: &$key, record: &Record, now: Tick) -> Put {
+                Put::from_bits($announce(key, record, now.0))
+            }
+
+            #[inline(always)]
+            fn confirm(&self, key: &$key, announcement: Announcement, is_beside: bool, now: Tick) -> bool {
+                let announced = Put::Announced(announcement).to_bits();
+                $confirm(key, announced, is_beside.into(), now.0) != 0
+            }
+
+            #[inline(always)]
+            fn strike_out(&self, key: &$key, now: Tick) -> bool {
+                $strike_out(key, now.0) != 0
+            }
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $announce(key: *const $key, record: *const Record, now: u32) -> u64 {
+            // SAFETY: the verifier lets only pointers through to whole, initialized values.
+            let put = match unsafe { (key.as_ref(), record.as_ref()) } {
+                (Some(key), Some(record)) => table::announce(&Kernel, key, record, Tick(now)),
+                _ => Put::Full,
+            };
+            put.to_bits()
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $confirm(key: *const $key, announced: u64, is_beside: u32, now: u32) -> u32 {
+            // SAFETY: as above.
+            match (unsafe { key.as_ref() }, Put::from_bits(announced)) {
+                (Some(key), Put::Announced(announcement)) => {
+                    table::confirm(&Kernel, key, announcement, is_beside != 0, Tick(now)).into()
+                }
+                _ => 0,
+            }
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $strike_out(key: *const $key, now: u32) -> u32 {
+            // SAFETY: as above.
+            let key = unsafe { key.as_ref() };
+            key.is_some_and(|key| table::strike_out(&Kernel, key, Tick(now))).into()
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $take(key: *const $key) -> u32 {
+            let copy = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            let key = unsafe { copied(key, copy) };
+            key.is_some_and(|key| table::remove(&Kernel, key, Kernel.now())).into()
         }
 
         /// A function of its own for the stack.
@@ -633,7 +731,13 @@ tables!(
     [u8; 4],
     Key4,
     32,
+    0,
+    SLOTS_V4,
     TRANSLATED_V4,
+    announce_v4,
+    confirm_v4,
+    strike_out_v4,
+    take_v4,
     HALF_OPEN_V4,
     HISTORY_V4,
     PREVIOUS_V4,
@@ -663,7 +767,13 @@ tables!(
     [u8; 16],
     Key6,
     128,
+    1,
+    SLOTS_V6,
     TRANSLATED_V6,
+    announce_v6,
+    confirm_v6,
+    strike_out_v6,
+    take_v6,
     HALF_OPEN_V6,
     HISTORY_V6,
     PREVIOUS_V6,

@@ -2,7 +2,9 @@
 //!
 //! | map | writer | reader | when full |
 //! |---|---|---|---|
-//! | `TRANSLATED_*` | the end of a handshake with an offset; upkeep removes what has ended | every packet | the SYN passes or is dropped, as configured; counted |
+//! | `SLOTS_*` | the end of a handshake with an offset; upkeep removes what has ended | every packet | see `TRANSLATED_*` |
+//! | `TRANSLATED_*` | the same, where a set of slots is full | packets of flows that are in no slot | the SYN passes or is dropped, as configured; counted |
+//! | `SPREAD` | user space, once; what enters and leaves `TRANSLATED_*` | every packet | - |
 //! | `HALF_OPEN_*` | SYNs of a guarded host, or to one | packets of handshakes | the least recently used flow is forgotten |
 //! | `HISTORY_*` | the end of every other handshake | packets of flows that are not translated | the least recently used flow is forgotten |
 //! | `PREVIOUS_*` | SYNs that change a flow's offset | late segments of the incarnation before | the least recently used is forgotten |
@@ -18,7 +20,7 @@
 //! | `NEIGHBOURS` | packets that are forwarded | the same | neighbours take turns in a cell |
 
 use aya_ebpf::{
-    bindings::BPF_F_NO_PREALLOC,
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::map,
     maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
 };
@@ -32,14 +34,16 @@ use isn_common::{
         settings::Settings,
     },
     flow::{Key4, Key6},
+    slots::{Set, Spread},
     storm::Cell,
 };
 
 use crate::words::KernelWord;
 
-/// Default room for translated flows of each family; user space may ask for another. Half of it is for handshakes that were
-/// admitted before the table was full.
+/// Default room for translated flows of each family, whatever their slots; user space may ask for another.
 const TRANSLATED: u32 = 131_072;
+/// Sets of slots where user space asks for no other number.
+const SETS: u32 = 1;
 /// Default room for half-open flows of each family; user space may ask for another.
 const HALF_OPEN: u32 = 65_536;
 /// Default room for flows with offset 0 of each family; user space may ask for another.
@@ -49,6 +53,12 @@ const PREVIOUS: u32 = 16_384;
 /// Guarded prefixes of each family.
 const PREFIXES: u32 = 4_096;
 
+#[map]
+pub static SLOTS_V4: Array<Set<KernelWord, Key4>> = Array::with_max_entries(SETS, BPF_F_MMAPABLE);
+#[map]
+pub static SLOTS_V6: Array<Set<KernelWord, Key6>> = Array::with_max_entries(SETS, BPF_F_MMAPABLE);
+#[map]
+pub static SPREAD: Array<Spread<KernelWord>> = Array::with_max_entries(1, 0);
 #[map]
 pub static TRANSLATED_V4: HashMap<Key4, Flow<KernelWord>> =
     HashMap::with_max_entries(TRANSLATED, 0);

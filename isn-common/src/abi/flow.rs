@@ -11,6 +11,9 @@
 //! | stamps | timestamp offset | latest TSval | an opening; the latest also segments from the host's FIN on |
 //! | life | [`Control`] | tick of the last packet | anyone, by compare-and-exchange |
 
+#[cfg(any(test, feature = "host", feature = "user"))]
+use core::sync::atomic::{AtomicU64, Ordering};
+
 pub use super::control::{Control, Phase, Reason};
 use crate::{
     tcp::seq::{Offset, Seq},
@@ -24,8 +27,48 @@ pub trait Word {
     fn load(&self) -> u64;
     /// Replaces the value in one access.
     fn store(&self, value: u64);
-    /// Replaces `current` by `new`; false, and nothing is written, if the value is another by now.
+    /// Replaces `current` by `new`; false, and nothing is written, if the value is another by now. All that this CPU read and wrote
+    /// before comes before it for other CPUs, and all after behind it.
     fn compare_exchange(&self, current: u64, new: u64) -> bool;
+    /// The value now; whatever is read afterwards is not older than that.
+    fn load_first(&self) -> u64 {
+        self.load()
+    }
+
+    /// Counts one more, or one less but never below 0.
+    #[inline(always)]
+    fn count(&self, more: bool) {
+        for _ in 0..ATTEMPTS {
+            let before = self.load();
+            let after = if more {
+                before.wrapping_add(1)
+            } else {
+                before.saturating_sub(1)
+            };
+            if self.compare_exchange(before, after) {
+                return;
+            }
+        }
+    }
+}
+
+/// Attempts to count against other CPUs: one of them succeeds in each round.
+const ATTEMPTS: u32 = 64;
+
+#[cfg(any(test, feature = "host", feature = "user"))]
+impl Word for AtomicU64 {
+    fn load(&self) -> u64 {
+        self.load(Ordering::Acquire)
+    }
+
+    fn store(&self, value: u64) {
+        self.store(value, Ordering::Release);
+    }
+
+    fn compare_exchange(&self, current: u64, new: u64) -> bool {
+        self.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
 }
 
 /// A flow as it lies in a map, shared between CPUs.
@@ -84,6 +127,16 @@ impl<W: Word> Flow<W> {
             stamps: self.stamps.load(),
             life: self.life.load(),
         }
+    }
+
+    /// Makes it this, word by word.
+    #[inline(always)]
+    pub fn write(&self, record: &Record) {
+        self.identity.store(record.identity);
+        self.sent.store(record.sent);
+        self.received.store(record.received);
+        self.stamps.store(record.stamps);
+        self.life.store(record.life);
     }
 
     /// What is done to the flow's segments now.
