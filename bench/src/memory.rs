@@ -17,7 +17,9 @@ pub struct Taken {
 }
 
 /// The tables of flows, then what is kept beside them.
-const MAPS: [&str; 13] = [
+const MAPS: [&str; 15] = [
+    maps::SLOTS_V4,
+    maps::SLOTS_V6,
     maps::TRANSLATED_V4,
     maps::TRANSLATED_V6,
     maps::HALF_OPEN_V4,

@@ -6,7 +6,7 @@
 use core::{
     cell::{Cell, RefCell},
     hash::Hash,
-    sync::atomic::AtomicU64,
+    sync::atomic::{AtomicU64, Ordering},
 };
 use std::{collections::HashMap, rc::Rc};
 

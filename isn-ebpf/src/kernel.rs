@@ -42,8 +42,8 @@ use crate::{
     hide::hide,
     maps::{
         COUNTERS, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6, HOSTS_V4, HOSTS_V6, LOAD,
-        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4, SLOTS_V6,
-        SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
+        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4,
+        SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -416,7 +416,13 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn confirm(&self, key: &$key, announcement: Announcement, is_beside: bool, now: Tick) -> bool {
+            fn confirm(
+                &self,
+                key: &$key,
+                announcement: Announcement,
+                is_beside: bool,
+                now: Tick,
+            ) -> bool {
                 let announced = Put::Announced(announcement).to_bits();
                 $confirm(key, announced, is_beside.into(), now.0) != 0
             }
@@ -458,7 +464,8 @@ macro_rules! tables {
         extern "C" fn $strike_out(key: *const $key, now: u32) -> u32 {
             // SAFETY: as above.
             let key = unsafe { key.as_ref() };
-            key.is_some_and(|key| table::strike_out(&Kernel, key, Tick(now))).into()
+            key.is_some_and(|key| table::strike_out(&Kernel, key, Tick(now)))
+                .into()
         }
 
         /// A function of its own for the verifier.
@@ -468,7 +475,8 @@ macro_rules! tables {
             let copy = &mut MaybeUninit::uninit();
             // SAFETY: as above.
             let key = unsafe { copied(key, copy) };
-            key.is_some_and(|key| table::remove(&Kernel, key, Kernel.now())).into()
+            key.is_some_and(|key| table::remove(&Kernel, key, Kernel.now()))
+                .into()
         }
 
         /// A function of its own for the stack.

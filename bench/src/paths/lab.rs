@@ -110,29 +110,20 @@ impl Lab {
         let all = || (0..flows).map(Flow);
         let few = || (0..flows.min(super::HOT)).map(Flow);
         let record = |service| frames::record(service, now);
-        insert(
-            self.kernel.table4(maps::TRANSLATED_V4)?,
-            all().map(|flow| (flow.key4(UP), record(UP))),
-        )?;
+        let mut translated = self.kernel.translated4();
+        translated.put(all().map(|flow| (flow.key4(UP), record(UP))))?;
         for service in [DOWN, CLOSING] {
-            insert(
-                self.kernel.table4(maps::TRANSLATED_V4)?,
-                few().map(|flow| (flow.key4(service), record(service))),
-            )?;
+            translated.put(few().map(|flow| (flow.key4(service), record(service))))?;
         }
         let tagged = Key4 {
             vlan: VLAN.into(),
             ..Flow(0).key4(DOWN)
         };
-        insert(
-            self.kernel.table4(maps::TRANSLATED_V4)?,
-            [(tagged, record(DOWN))].into_iter(),
-        )?;
+        translated.put([(tagged, record(DOWN))])?;
         for service in [UP, DOWN] {
-            insert(
-                self.kernel.table6(maps::TRANSLATED_V6)?,
-                few().map(|flow| (flow.key6(service), record(service))),
-            )?;
+            self.kernel
+                .translated6()
+                .put(few().map(|flow| (flow.key6(service), record(service))))?;
         }
         insert(
             self.kernel.table4(maps::HISTORY_V4)?,
@@ -217,14 +208,12 @@ impl Lab {
         let flows = [Flow(0), Flow(1)];
         for (flow, service) in flows.into_iter().flat_map(|it| [(it, UP), (it, DOWN)]) {
             let record = frames::record(service, now);
-            insert(
-                self.kernel.table4(maps::TRANSLATED_V4)?,
-                [(flow.key4(service), record)].into_iter(),
-            )?;
-            insert(
-                self.kernel.table6(maps::TRANSLATED_V6)?,
-                [(flow.key6(service), record)].into_iter(),
-            )?;
+            self.kernel
+                .translated4()
+                .put([(flow.key4(service), record)])?;
+            self.kernel
+                .translated6()
+                .put([(flow.key6(service), record)])?;
         }
         Ok(())
     }

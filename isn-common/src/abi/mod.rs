@@ -101,6 +101,10 @@ pub mod maps {
 
 /// Names of the programs: hook type and direction seen from the host.
 pub mod programs {
+    /// A global of all of them, an octet: 1 where the processor may carry out reads in another order than the program's.
+    pub const REORDERS_READS: &str = "REORDERS_READS";
+    /// What it must be on this machine.
+    pub const REORDERS_READS_HERE: u8 = cfg!(not(target_arch = "x86_64")) as u8;
     /// XDP, packets from hosts to peers.
     pub const XDP_OUT: &str = "isn_xdp_out";
     /// XDP, packets from peers to hosts.
@@ -129,7 +133,10 @@ mod pod {
         sample::Sample,
         settings::Settings,
     };
-    use crate::flow::{Key4, Key6};
+    use crate::{
+        flow::{Key4, Key6},
+        slots::Spread,
+    };
 
     macro_rules! pod {
         ($($type:ty),+) => {
@@ -138,6 +145,15 @@ mod pod {
         };
     }
     pod!(
-        Counters, Record, Previous, Port, Policy, Sample, Settings, Key4, Key6
+        Counters,
+        Record,
+        Previous,
+        Port,
+        Policy,
+        Sample,
+        Settings,
+        Key4,
+        Key6,
+        Spread<u64>
     );
 }

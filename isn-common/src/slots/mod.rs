@@ -69,6 +69,7 @@ pub struct Spot {
 ///
 /// The hash is pair-multiply-shift (Thorup, "High speed hashing for integers and strings", section 3.5): whoever does not know the keys
 /// cannot choose flows that fall into the same set more often than by chance.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Spread<W> {
     /// Number of sets; 0 where all flows lie in the overflow.
@@ -81,6 +82,28 @@ pub struct Spread<W> {
 
 /// Numbers of [`Spread::keys`].
 pub const KEYS: usize = 11;
+
+/// How much room a table takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Sets of slots.
+    pub sets: u32,
+    /// Places in the overflow.
+    pub beside: u32,
+}
+
+impl Room {
+    /// For so many flows: a third more slots than flows. Then a flow in nineteen finds its set full (Poisson distribution with mean 6); the
+    /// overflow has room for one in twelve, and for all of a small table.
+    #[must_use]
+    pub const fn of(flows: u32) -> Self {
+        let beside = (flows / 12).saturating_add(256);
+        Self {
+            sets: flows.div_ceil(6),
+            beside: if beside < flows { beside } else { flows },
+        }
+    }
+}
 
 /// What became of a flow that was to be put in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +163,10 @@ impl<W> Spread<W> {
         let mut sum = self.keys[KEYS - 1];
         for (word, by) in key.iter().zip(self.keys.as_chunks::<2>().0) {
             let (low, high) = unpack(*word);
-            let (one, other) = (by[0].wrapping_add(high.into()), by[1].wrapping_add(low.into()));
+            let (one, other) = (
+                by[0].wrapping_add(high.into()),
+                by[1].wrapping_add(low.into()),
+            );
             sum = sum.wrapping_add(one.wrapping_mul(other));
         }
         let hash = sum >> 32;
@@ -193,16 +219,28 @@ impl<W: Word, K: FlowKey> Slot<W, K> {
         if state(tag) != LIVE {
             return None;
         }
-        let read = (K::from_words(|nth| self.key.as_ref()[nth].load()), self.flow.record());
+        let read = (
+            K::from_words(|nth| self.key.as_ref()[nth].load()),
+            self.flow.record(),
+        );
         (self.tag.load() == tag).then_some(read)
     }
 }
 
 impl<W: Word, K: FlowKey> Set<W, K> {
-    /// The slot that comes after so many others of a search.
+    /// The slot that comes after so many others of a search. The second is the first one's neighbour in a pair of cache lines, which
+    /// processors like to fetch together.
     #[inline(always)]
     fn slot(&self, first: u32, step: u32) -> &Slot<W, K> {
-        &self.0[(first.wrapping_add(step) % WAYS) as usize]
+        &self.0[((first ^ step) % WAYS) as usize]
+    }
+
+    /// Makes all slots as new. Nobody else may be using the set.
+    #[cfg(any(test, feature = "host"))]
+    pub fn clear(&self) {
+        for slot in &self.0 {
+            slot.tag.store(FREE.into());
+        }
     }
 
     /// All slots, in order.

@@ -62,7 +62,12 @@ pub fn find<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
 
 /// Adds a flow unless there is one under `key`.
 #[inline(always)]
-pub fn insert<K: FlowKey, P: Parts<K>>(parts: &P, key: &K, record: &Record, now: Tick) -> Insertion {
+pub fn insert<K: FlowKey, P: Parts<K>>(
+    parts: &P,
+    key: &K,
+    record: &Record,
+    now: Tick,
+) -> Insertion {
     let Some(spread) = parts.spread() else {
         return Insertion::Full;
     };
@@ -124,9 +129,7 @@ pub fn confirm<K: FlowKey, P: Parts<K>>(
     is_beside: bool,
     now: Tick,
 ) -> bool {
-    placed(parts, key).is_some_and(|(set, first)| {
-        set.confirm(first, announcement, is_beside, now)
-    })
+    placed(parts, key).is_some_and(|(set, first)| set.confirm(first, announcement, is_beside, now))
 }
 
 /// [`Set::strike_out`], likewise.
@@ -155,8 +158,7 @@ pub fn remove<K: FlowKey, P: Parts<K>>(parts: &P, key: &K, now: Tick) -> bool {
     let Some(spread) = parts.spread() else {
         return false;
     };
-    let in_slot =
-        placed(parts, key).is_some_and(|(set, first)| set.remove(first, key, now));
+    let in_slot = placed(parts, key).is_some_and(|(set, first)| set.remove(first, key, now));
     if in_slot {
         return true;
     }

@@ -1,1 +1,367 @@
-use super::*;
+//! One CPU, many flows; then two CPUs whose accesses come in every order that can matter.
+
+use core::{cell::RefCell, sync::atomic::AtomicU64};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Condvar, Mutex},
+    thread,
+};
+
+use super::{
+    table::{self, Parts},
+    *,
+};
+use crate::{flow::Key4, world::Insertion};
+
+const RECORD: Record = Record {
+    identity: 1,
+    sent: 2,
+    received: 3,
+    stamps: 4,
+    life: 5,
+};
+const NOW: Tick = Tick(1_000_000);
+
+fn key(number: u32) -> Key4 {
+    let [a, b, c, d] = number.to_be_bytes();
+    Key4 {
+        host: [10, 0, a, b],
+        peer: [192, 0, 2, 1],
+        host_port: [c, d],
+        peer_port: [0, 80],
+        vlan: 0,
+    }
+}
+
+fn keys() -> [u64; KEYS] {
+    let mut state = 1u64;
+    [(); KEYS].map(|()| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        state ^ state >> 29
+    })
+}
+
+/// A table in ordinary memory. Every access to a word of it may be the turn of another CPU.
+struct Lab {
+    spread: Spread<Stepped>,
+    sets: Vec<Set<Stepped, Key4>>,
+    beside: Mutex<HashMap<Key4, Record>>,
+    room: usize,
+}
+
+/// A word whose accesses wait for their turn.
+#[derive(Default)]
+struct Stepped(AtomicU64);
+
+thread_local! {
+    static GATE: RefCell<Option<(Arc<Gate>, usize)>> = const { RefCell::new(None) };
+}
+
+/// Whose turn it is, and for how many accesses.
+struct Gate {
+    turns: Mutex<Vec<(usize, u32)>>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn step(&self, me: usize) {
+        let mut turns = self.turns.lock().unwrap();
+        while turns.first().is_some_and(|(whose, _)| *whose != me) {
+            turns = self.changed.wait(turns).unwrap();
+        }
+        if let Some((_, left)) = turns.first_mut() {
+            *left -= 1;
+            if *left == 0 {
+                turns.remove(0);
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// Whoever has come to an end leaves its turns to the others.
+    fn end(&self, me: usize) {
+        self.turns.lock().unwrap().retain(|(whose, _)| *whose != me);
+        self.changed.notify_all();
+    }
+}
+
+fn step() {
+    GATE.with_borrow(|gate| {
+        if let Some((gate, me)) = gate {
+            gate.step(*me);
+        }
+    });
+}
+
+impl Word for Stepped {
+    fn load(&self) -> u64 {
+        step();
+        Word::load(&self.0)
+    }
+
+    fn store(&self, value: u64) {
+        step();
+        Word::store(&self.0, value);
+    }
+
+    fn compare_exchange(&self, current: u64, new: u64) -> bool {
+        step();
+        Word::compare_exchange(&self.0, current, new)
+    }
+}
+
+impl Lab {
+    fn new(sets: u32, room: usize) -> Self {
+        let slot = || Slot {
+            tag: Stepped::default(),
+            key: Default::default(),
+            flow: Flow {
+                identity: Stepped::default(),
+                sent: Stepped::default(),
+                received: Stepped::default(),
+                stamps: Stepped::default(),
+                life: Stepped::default(),
+            },
+        };
+        Self {
+            spread: Spread {
+                sets: sets.into(),
+                keys: keys(),
+                overflowing: Default::default(),
+            },
+            sets: (0..sets)
+                .map(|_| Set([(); WAYS as usize].map(|()| slot())))
+                .collect(),
+            beside: Mutex::default(),
+            room,
+        }
+    }
+
+    fn insert(&self, key: &Key4, now: Tick) -> Insertion {
+        table::insert(self, key, &RECORD, now)
+    }
+
+    fn holds(&self, key: &Key4) -> bool {
+        table::find(self, key).is_some()
+    }
+
+    /// In how many places the flow is live.
+    fn places(&self, key: &Key4) -> usize {
+        let in_slots = self.sets.iter().flat_map(Set::slots).filter_map(Slot::read);
+        in_slots.filter(|(there, _)| there == key).count()
+            + usize::from(self.beside.lock().unwrap().contains_key(key))
+    }
+
+    fn beside(&self) -> usize {
+        self.beside.lock().unwrap().len()
+    }
+}
+
+impl Parts<Key4> for Lab {
+    type Word = Stepped;
+    type Found = ();
+
+    fn spread(&self) -> Option<&Spread<Stepped>> {
+        Some(&self.spread)
+    }
+
+    fn set(&self, index: u32) -> Option<&Set<Stepped, Key4>> {
+        self.sets.get(index as usize)
+    }
+
+    fn found(_: &Flow<Stepped>) {}
+
+    fn overflowing(spread: &Spread<Stepped>) -> &Stepped {
+        &spread.overflowing[0]
+    }
+
+    fn beside(&self, key: &Key4) -> Option<()> {
+        step();
+        self.beside.lock().unwrap().contains_key(key).then_some(())
+    }
+
+    fn put_beside(&self, key: &Key4, record: &Record) -> Insertion {
+        step();
+        let mut beside = self.beside.lock().unwrap();
+        if beside.contains_key(key) {
+            Insertion::Exists
+        } else if beside.len() == self.room {
+            Insertion::Full
+        } else {
+            beside.insert(*key, *record);
+            Insertion::Done
+        }
+    }
+
+    fn remove_beside(&self, key: &Key4) -> bool {
+        step();
+        self.beside.lock().unwrap().remove(key).is_some()
+    }
+
+    fn announce(&self, key: &Key4, record: &Record, now: Tick) -> Put {
+        let put = table::announce(self, key, record, now);
+        assert_eq!(Put::from_bits(put.to_bits()), put);
+        put
+    }
+
+    fn confirm(&self, key: &Key4, announcement: Announcement, is_beside: bool, now: Tick) -> bool {
+        table::confirm(self, key, announcement, is_beside, now)
+    }
+
+    fn strike_out(&self, key: &Key4, now: Tick) -> bool {
+        table::strike_out(self, key, now)
+    }
+}
+
+#[test]
+fn a_slot_of_ipv4_is_a_cache_line() {
+    assert_eq!(size_of::<Slot<AtomicU64, Key4>>(), 64);
+    assert_eq!(size_of::<Slot<AtomicU64, crate::flow::Key6>>(), 88);
+}
+
+#[test]
+fn what_is_put_in_is_found_and_what_is_removed_is_not() {
+    let room = Room::of(6_000);
+    let lab = Lab::new(room.sets, room.beside as usize);
+    for number in 0..6_000 {
+        assert!(!lab.holds(&key(number)));
+        assert_eq!(lab.insert(&key(number), NOW), Insertion::Done);
+        assert_eq!(lab.insert(&key(number), NOW), Insertion::Exists);
+    }
+    let beside = lab.beside();
+    assert!((1..room.beside as usize).contains(&beside), "{beside}");
+    assert_eq!(Word::load(&lab.spread.overflowing[0]), beside as u64);
+    for number in 0..6_000 {
+        assert_eq!(lab.places(&key(number)), 1);
+        let is_over = number % 2 == 0;
+        if is_over {
+            assert!(table::remove(&lab, &key(number), NOW));
+        }
+        assert_eq!(table::remove(&lab, &key(number + 6_000), NOW), false);
+        assert_eq!(lab.holds(&key(number)), !is_over);
+    }
+    assert_eq!(Word::load(&lab.spread.overflowing[0]), lab.beside() as u64);
+}
+
+#[test]
+fn a_slot_is_used_again_only_when_nobody_can_hold_its_flow() {
+    let lab = Lab::new(1, 0);
+    for number in 0..WAYS {
+        assert_eq!(lab.insert(&key(number), NOW), Insertion::Done);
+    }
+    assert_eq!(lab.insert(&key(8), NOW), Insertion::Full);
+    assert!(table::remove(&lab, &key(3), NOW));
+    let soon = Tick(NOW.0 + GRACE - 1);
+    assert_eq!(lab.insert(&key(8), soon), Insertion::Full);
+    assert_eq!(lab.insert(&key(8), Tick(NOW.0 + GRACE)), Insertion::Done);
+    assert!(lab.holds(&key(8)) && !lab.holds(&key(3)) && lab.holds(&key(7)));
+    assert_eq!(Word::load(&lab.spread.overflowing[0]), 0);
+}
+
+#[test]
+fn without_sets_all_flows_lie_beside() {
+    let mut lab = Lab::new(1, 2);
+    lab.spread.sets = 0;
+    assert_eq!(lab.insert(&key(1), NOW), Insertion::Done);
+    assert!(lab.holds(&key(1)) && lab.beside() == 1);
+}
+
+/// Two insertions of a flow, of which the first has so many accesses for itself, then the other so many, then the first the rest.
+fn both(lab: &Lab, first: u32, second: u32, at: [Tick; 2]) -> [Insertion; 2] {
+    let gate = Arc::new(Gate {
+        turns: Mutex::new(
+            [(0, first), (1, second), (0, u32::MAX)]
+                .into_iter()
+                .filter(|(_, steps)| *steps > 0)
+                .collect(),
+        ),
+        changed: Condvar::new(),
+    });
+    thread::scope(|scope| {
+        let cpu = |me: usize| {
+            let gate = Arc::clone(&gate);
+            scope.spawn(move || {
+                GATE.set(Some((Arc::clone(&gate), me)));
+                let done = lab.insert(&key(9), at[me]);
+                GATE.set(None);
+                gate.end(me);
+                done
+            })
+        };
+        [cpu(0), cpu(1)].map(|thread| thread.join().unwrap())
+    })
+}
+
+/// How many accesses an insertion takes at most.
+const LONGEST: u32 = 80;
+
+#[test]
+fn of_two_cpus_with_the_same_flow_one_puts_it_in() {
+    for (first, second) in (0..LONGEST).flat_map(|it| (0..LONGEST).map(move |other| (it, other))) {
+        // Two slots are taken, one can be had again.
+        let lab = Lab::new(1, 1);
+        for number in 0..3 {
+            lab.insert(&key(number), Tick(0));
+        }
+        table::remove(&lab, &key(1), Tick(0));
+        let done = both(&lab, first, second, [NOW; 2]);
+        let put = done.iter().filter(|it| **it == Insertion::Done).count();
+        assert_eq!(
+            (put, lab.places(&key(9)), lab.holds(&key(9))),
+            (1, 1, true),
+            "{first} {second}: {done:?}"
+        );
+    }
+}
+
+#[test]
+fn nor_do_they_where_one_finds_the_set_full() {
+    let behind = Tick(NOW.0 - 1);
+    for at in [[NOW, behind], [behind, NOW]] {
+        for (first, second) in
+            (0..LONGEST).flat_map(|it| (0..LONGEST).map(move |other| (it, other)))
+        {
+            // The one slot that is left can be had by the CPU whose clock is ahead.
+            let lab = Lab::new(1, 1);
+            for number in 0..WAYS {
+                lab.insert(&key(number), Tick(0));
+            }
+            table::remove(&lab, &key(4), Tick(NOW.0 - GRACE));
+            let done = both(&lab, first, second, at);
+            let put = done.iter().filter(|it| **it == Insertion::Done).count();
+            assert_eq!(
+                (put, lab.places(&key(9)), lab.holds(&key(9))),
+                (1, 1, true),
+                "{first} {second}: {done:?}"
+            );
+            let beside = lab.beside() as u64;
+            assert_eq!(Word::load(&lab.spread.overflowing[0]), beside);
+        }
+    }
+}
+
+#[test]
+fn flows_spread_over_sets_as_by_chance() {
+    let spread: Spread<u64> = Spread {
+        sets: 1000,
+        keys: keys(),
+        overflowing: [0; 2],
+    };
+    let mut sets = vec![0u32; 1000];
+    let mut firsts = [0u32; WAYS as usize];
+    for number in 0..100_000 {
+        let spot = spread.spot(key(number).words().as_ref());
+        sets[spot.set as usize] += 1;
+        firsts[spot.first as usize] += 1;
+    }
+    // Chi-square of 999 degrees of freedom: 1,200 is more than four standard deviations above.
+    let chi: f64 = sets
+        .iter()
+        .map(|it| (f64::from(*it) - 100.0).powi(2) / 100.0)
+        .sum();
+    assert!(chi < 1_200.0, "{chi}");
+    assert!(
+        firsts.iter().all(|it| (11_500..13_500).contains(it)),
+        "{firsts:?}"
+    );
+}

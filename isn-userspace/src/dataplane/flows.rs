@@ -71,7 +71,7 @@ impl Instance {
         Ok(count)
     }
 
-    fn count_in<K: aya::Pod>(
+    fn count_in<K: super::upkeep::Key>(
         &self,
         place: Place,
         table: &Table<K>,

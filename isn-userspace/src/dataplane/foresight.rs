@@ -32,6 +32,7 @@ use super::{
     instance::Instance,
     maps::{Maps, open},
     outlook::{Outlook, Own, entry},
+    upkeep::Key,
 };
 use crate::{
     failure::{Explain as _, Failure},
@@ -106,7 +107,7 @@ pub enum MidFlow {
 }
 
 /// What differs between the families.
-trait Family: Address<Key: Pod> + Pod {
+trait Family: Address<Key: Key> + Pod {
     const LOAD: u32;
     const HOSTS: &'static str;
     const PREVIOUS: &'static str;

@@ -10,15 +10,18 @@ use isn_common::{
     flow::{Key4, Key6},
 };
 
-use super::{pins::Pins, table::Table};
+use super::{pins::Pins, slots::Slots, table::Table, upkeep::Key};
 use crate::{
     failure::{Explain as _, Failure},
     settings::{PolicyTable, Step},
 };
 
 /// All maps in the order in which they are opened.
-pub const ALL: [&str; 23] = [
+pub const ALL: [&str; 26] = [
     names::SETTINGS,
+    names::SPREAD,
+    names::SLOTS_V4,
+    names::SLOTS_V6,
     names::TRANSLATED_V4,
     names::TRANSLATED_V6,
     names::HALF_OPEN_V4,
@@ -76,12 +79,12 @@ impl Maps {
             .max_flows;
         let maps = Self {
             settings,
-            translated_v4: table(pins, names::TRANSLATED_V4, Some(most))?,
-            translated_v6: table(pins, names::TRANSLATED_V6, Some(most))?,
-            half_open_v4: table(pins, names::HALF_OPEN_V4, None)?,
-            half_open_v6: table(pins, names::HALF_OPEN_V6, None)?,
-            history_v4: table(pins, names::HISTORY_V4, None)?,
-            history_v6: table(pins, names::HISTORY_V6, None)?,
+            translated_v4: translated(pins, names::SLOTS_V4, names::TRANSLATED_V4, most)?,
+            translated_v6: translated(pins, names::SLOTS_V6, names::TRANSLATED_V6, most)?,
+            half_open_v4: table(pins, names::HALF_OPEN_V4)?,
+            half_open_v6: table(pins, names::HALF_OPEN_V6)?,
+            history_v4: table(pins, names::HISTORY_V4)?,
+            history_v6: table(pins, names::HISTORY_V6)?,
             policy_v4: open(pins, names::POLICY_V4)?,
             policy_v6: open(pins, names::POLICY_V6)?,
             counters: open(pins, names::COUNTERS)?,
@@ -242,11 +245,7 @@ pub(super) fn open<T: TryFrom<Map, Error = MapError>>(
     T::try_from(map).map_err(|error| other_version(format!("{name}: {error}")))
 }
 
-fn table<K: aya::Pod>(
-    pins: &Pins,
-    name: &'static str,
-    capacity: Option<u32>,
-) -> Result<Table<K>, Failure> {
+fn table<K: Key>(pins: &Pins, name: &'static str) -> Result<Table<K>, Failure> {
     let map: HashMap<MapData, K, Record> = open(pins, name)?;
     let inspected = || -> Result<_, MapError> {
         let data = MapData::from_pin(pins.map(name))?;
@@ -254,7 +253,19 @@ fn table<K: aya::Pod>(
         Ok((data, places))
     };
     let (data, places) = inspected().explain(format!("cannot inspect {name}"), AS_ROOT)?;
-    Ok(Table::new(name, map, data, capacity.unwrap_or(places)))
+    Ok(Table::new(name, map, data, places))
+}
+
+/// The table of translated flows, which is to hold so many: slots, and the hash table beside them.
+fn translated<K: Key>(
+    pins: &Pins,
+    slots: &'static str,
+    beside: &'static str,
+    most: u32,
+) -> Result<Table<K>, Failure> {
+    let mapped = || Slots::of(&MapData::from_pin(pins.map(slots))?);
+    let slots = mapped().explain(format!("cannot map {slots} into memory"), AS_ROOT)?;
+    Ok(table(pins, beside)?.with_slots(slots, super::slots::spread(pins)?, most))
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ mod restore;
 mod samples;
 mod seat;
 mod sit;
+pub mod slots;
 mod stats;
 mod status;
 mod table;
@@ -74,7 +75,7 @@ pub use samples::{Ring, Taken};
 pub use stats::{Stats, TableLoad};
 pub use status::{Attachment, Status, read as status};
 pub use table::Table;
-pub use upkeep::{Swept, Upkeep};
+pub use upkeep::{Key, Swept, Upkeep};
 pub use walk::Walk;
 
 /// The BPF object: every program and map.

@@ -2,15 +2,16 @@
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::MapError,
+    maps::{Map, MapError},
     programs::{Program, ProgramError, ProgramInfo, SchedClassifier, Xdp, loaded_programs},
 };
 use isn_common::{
     abi::{maps as names, programs, settings::Limits},
     flow::Direction,
+    slots::Room,
 };
 
-use super::{OBJECT, maps, pins::Pins, undo::Undo};
+use super::{OBJECT, maps, pins::Pins, slots, undo::Undo};
 use crate::{
     failure::{Explain as _, Failure},
     settings::Request,
@@ -52,7 +53,7 @@ impl Capacities {
         }
     }
 
-    /// Places in the table of translated flows: a handshake is admitted while it is not full, and finds a place although
+    /// Flows that the table of translated ones must hold: a handshake is admitted while it is not full, and finds a place although
     /// others were faster.
     const fn places(self) -> u32 {
         let under_way = if self.half_open < self.flows {
@@ -97,6 +98,11 @@ impl Programs {
         let log_level = wanted_of_programs() as u8;
         let mut loader = EbpfLoader::new();
         loader.override_global(aya_log::LEVEL, &log_level, false);
+        loader.override_global(
+            programs::REORDERS_READS,
+            &programs::REORDERS_READS_HERE,
+            true,
+        );
         loader.verifier_log_level(level | VerifierLogLevel::STATS);
         for name in maps::ALL {
             let path = pins.map(name);
@@ -108,11 +114,10 @@ impl Programs {
             }
             loader.map_pin_path(name, path);
         }
+        let room = Room::of(capacities.places());
         let sized = [
-            (
-                [names::TRANSLATED_V4, names::TRANSLATED_V6],
-                capacities.places(),
-            ),
+            ([names::SLOTS_V4, names::SLOTS_V6], room.sets),
+            ([names::TRANSLATED_V4, names::TRANSLATED_V6], room.beside),
             ([names::HOSTS_V4, names::HOSTS_V6], capacities.places()),
             (
                 [names::HALF_OPEN_V4, names::HALF_OPEN_V6],
@@ -125,9 +130,10 @@ impl Programs {
                 loader.map_max_entries(name, entries);
             }
         }
-        let ebpf = loader
+        let mut ebpf = loader
             .load(OBJECT)
             .map_err(|error| not_prepared(&error, pins))?;
+        settle_spread(&mut ebpf)?;
         Ok(Self { ebpf, verbose })
     }
 
@@ -188,6 +194,20 @@ impl Programs {
     pub fn into_ebpf(self) -> Ebpf {
         self.ebpf
     }
+}
+
+/// Settles how flows are spread over slots, before anything else is written: without that, the overflow would have to hold all.
+fn settle_spread(ebpf: &mut Ebpf) -> Result<(), Failure> {
+    let what = "cannot settle how flows are spread over their slots";
+    let remedy = "build isnguard again: the object in it is not of this version";
+    let sets = match ebpf.map(names::SLOTS_V4) {
+        Some(Map::Array(slots)) => slots.info().explain(what, "run it as root")?.max_entries(),
+        _ => return Err(Failure::new(what, "the object has no slots", remedy)),
+    };
+    let map = ebpf
+        .map_mut(names::SPREAD)
+        .ok_or_else(|| Failure::new(what, "the object does not spread flows", remedy))?;
+    slots::settle(&mut map.try_into().explain(what, remedy)?, sets)
 }
 
 /// What the programs are to log: they write nothing that nobody wants to read.

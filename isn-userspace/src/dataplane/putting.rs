@@ -15,7 +15,7 @@ use isn_common::{
     tick::Tick,
 };
 
-use super::{Table, maps, pins::Pins, remembered::Family};
+use super::{Table, maps, pins::Pins, remembered::Family, upkeep::Key};
 use crate::failure::{Explain as _, Failure};
 
 /// Flows handed over at a time: between two of these, progress is told.
@@ -85,7 +85,7 @@ pub struct Putting<'a, 'b, K> {
     tally: &'a mut Tally<'b>,
 }
 
-impl<'a, 'b, K: Pod> Putting<'a, 'b, K> {
+impl<'a, 'b, K: Key> Putting<'a, 'b, K> {
     /// Into these tables, in the order of their places.
     pub fn new(
         tables: [&'a Table<K>; 3],

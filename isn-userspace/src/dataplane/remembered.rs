@@ -14,7 +14,7 @@ use isn_common::{
     flow::{Key4, Key6},
 };
 
-use super::{Table, batch::Batches, instance::Instance, programs::Capacities};
+use super::{Table, batch::Batches, instance::Instance, programs::Capacities, upkeep::Key};
 use crate::failure::{Explain as _, Failure};
 
 /// What is remembered of both families.
@@ -116,7 +116,7 @@ impl Instance {
     }
 }
 
-fn read<K: Pod + Eq + Hash>(
+fn read<K: Key + Eq + Hash>(
     translated: &Table<K>,
     half_open: &Table<K>,
     history: &Table<K>,
@@ -149,7 +149,7 @@ fn read<K: Pod + Eq + Hash>(
 type Flows<K> = Vec<(K, Record)>;
 
 /// The flows of the history, and apart from them what they have left there when they moved on.
-fn with_leftovers<K: Pod>(history: &Table<K>) -> Result<(Flows<K>, Flows<K>), Failure> {
+fn with_leftovers<K: Key>(history: &Table<K>) -> Result<(Flows<K>, Flows<K>), Failure> {
     let (mut flows, mut left) = (Vec::new(), Vec::new());
     history.for_each(|key, record| {
         if record.control().has(Control::MOVED) {

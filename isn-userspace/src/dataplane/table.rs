@@ -2,24 +2,39 @@
 
 use std::os::fd::AsFd as _;
 
-use aya::{
-    Pod,
-    maps::{HashMap, MapData, MapError},
+use aya::maps::{HashMap, MapData, MapError};
+use isn_common::{
+    abi::flow::{Control, Record},
+    slots::Spread,
 };
-use isn_common::abi::flow::{Control, Record};
 
-use super::batch::{Batches, Cursor};
+use super::{
+    batch::{self, Batches},
+    slots::Slots,
+    upkeep::Key,
+};
 use crate::failure::{Explain as _, Failure};
 
-/// A hash map from flow keys to records.
+/// Sets of slots that make a page.
+const SETS: usize = 512;
+
+/// A hash map from flow keys to records, with slots before it or none.
 pub struct Table<K> {
     name: &'static str,
     map: HashMap<MapData, K, Record>,
     data: MapData,
     capacity: u32,
+    slots: Option<(Slots<K>, Spread<u64>)>,
 }
 
-impl<K: Pod> Table<K> {
+/// Where a walk through a table has come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cursor {
+    sets: usize,
+    entries: batch::Cursor,
+}
+
+impl<K: Key> Table<K> {
     /// Over a map that is open twice: as a table, and as it is.
     pub(super) fn new(
         name: &'static str,
@@ -32,6 +47,16 @@ impl<K: Pod> Table<K> {
             map,
             data,
             capacity,
+            slots: None,
+        }
+    }
+
+    /// The same with slots before it, and so many flows as the most there are to be in both.
+    pub(super) fn with_slots(self, slots: Slots<K>, spread: Spread<u64>, capacity: u32) -> Self {
+        Self {
+            slots: Some((slots, spread)),
+            capacity,
+            ..self
         }
     }
 
@@ -52,6 +77,11 @@ impl<K: Pod> Table<K> {
         &self,
         mut handle: impl FnMut(&K, &Record) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        for set in self.sets() {
+            for (key, record) in Slots::flows(set) {
+                handle(&key, &record)?;
+            }
+        }
         let mut batches = Batches::of(self.data.fd().as_fd());
         loop {
             let batch = batches.next().explain(
@@ -71,7 +101,17 @@ impl<K: Pod> Table<K> {
         cursor: &mut Cursor,
         mut handle: impl FnMut(&K, &Record),
     ) -> Result<bool, Failure> {
-        let mut batches = Batches::from(self.data.fd().as_fd(), *cursor);
+        if let Some(sets) = self.sets().get(cursor.sets..)
+            && !sets.is_empty()
+        {
+            let page = &sets[..sets.len().min(SETS)];
+            for (key, record) in page.iter().flat_map(Slots::flows) {
+                handle(&key, &record);
+            }
+            cursor.sets += page.len();
+            return Ok(true);
+        }
+        let mut batches = Batches::from(self.data.fd().as_fd(), cursor.entries);
         {
             let batch = batches.next().explain(
                 format!("cannot read the table {}", self.name),
@@ -84,12 +124,16 @@ impl<K: Pod> Table<K> {
                 handle(key, record);
             }
         }
-        *cursor = batches.cursor();
+        cursor.entries = batches.cursor();
         Ok(true)
     }
 
     /// The record of a flow, or `None` if it is not there.
     pub fn get(&self, key: &K) -> Result<Option<Record>, Failure> {
+        let in_slot = self.slots.as_ref();
+        if let Some(record) = in_slot.and_then(|(slots, spread)| slots.get(spread, key)) {
+            return Ok(Some(record));
+        }
         match self.map.get(key, 0) {
             Ok(record) => Ok(Some(record)),
             Err(MapError::KeyNotFound) => Ok(None),
@@ -98,6 +142,10 @@ impl<K: Pod> Table<K> {
                 "run it as root",
             ),
         }
+    }
+
+    fn sets(&self) -> &[super::slots::Set<K>] {
+        self.slots.as_ref().map_or(&[], |(slots, _)| slots.sets())
     }
 
     /// Every flow that is there now. What was left behind when a flow moved to another table is none.

@@ -5,7 +5,7 @@ use aya::{Pod, TestRun as _, TestRunOptions};
 use isn_common::{
     abi::flow::Record,
     expiry::{self, Place},
-    flow::{Key4, Key6},
+    flow::{FlowKey, Key4, Key6},
     upkeep::{Header, Task},
 };
 
@@ -35,7 +35,7 @@ pub struct Swept {
 }
 
 /// A key of either family.
-pub trait Key: Pod {
+pub trait Key: Pod + FlowKey {
     /// Which.
     const IS_V6: bool;
 }

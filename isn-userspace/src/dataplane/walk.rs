@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use isn_common::{abi::flow::Control, expiry::Place};
 
-use super::{Flow, Table, batch::Cursor, instance::Instance};
+use super::{Flow, Table, instance::Instance, table::Cursor, upkeep::Key};
 use crate::failure::Failure;
 
 /// Tables: of two families, in the order of [`Place::ALL`].
@@ -55,7 +55,7 @@ impl Walk {
         self.flows
     }
 
-    fn page<K: aya::Pod>(
+    fn page<K: Key>(
         &mut self,
         table: &Table<K>,
         place: Place,

@@ -130,11 +130,13 @@ impl World {
     }
 
     /// Takes all flows out of the tables.
-    pub fn take(&self) -> Result<State> {
+    pub fn take(&mut self) -> Result<State> {
+        let translated_v4 = self.kernel.translated4().take()?;
+        let translated_v6 = self.kernel.translated6().take()?;
         let fd = |name| self.kernel.table_fd(name);
         Ok(State {
-            translated_v4: take_all(fd(maps::TRANSLATED_V4)?)?.into_iter().collect(),
-            translated_v6: take_all(fd(maps::TRANSLATED_V6)?)?.into_iter().collect(),
+            translated_v4,
+            translated_v6,
             half_open_v4: take_all(fd(maps::HALF_OPEN_V4)?)?.into_iter().collect(),
             half_open_v6: take_all(fd(maps::HALF_OPEN_V6)?)?.into_iter().collect(),
             history_v4: take_all(fd(maps::HISTORY_V4)?)?.into_iter().collect(),

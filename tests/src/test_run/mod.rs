@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod forwarding;
+pub mod translated;
 
 use std::{
     io::ErrorKind,
@@ -25,7 +26,10 @@ use isn_common::{
         settings::Settings,
     },
     flow::{Direction, Key4, Key6},
+    slots,
 };
+use isnguard::dataplane::slots::Slots;
+use translated::Translated;
 
 use crate::expected_counters::Counters;
 
@@ -74,6 +78,8 @@ const UNDER_WAY: u32 = 60;
 pub struct Kernel {
     ebpf: Ebpf,
     hook: Hook,
+    slots_v4: Slots<Key4>,
+    slots_v6: Slots<Key6>,
 }
 
 const XDP_PASS: u32 = 2;
@@ -85,9 +91,12 @@ const TC_DROP: u32 = 2;
 impl Kernel {
     /// Loads the programs of one hook.
     pub fn new(hook: Hook, room: Room) -> Result<Self> {
+        let slots = slots::Room::of(room.translated + UNDER_WAY);
         let mut ebpf = EbpfLoader::new()
-            .map_max_entries(maps::TRANSLATED_V4, room.translated + UNDER_WAY)
-            .map_max_entries(maps::TRANSLATED_V6, room.translated + UNDER_WAY)
+            .map_max_entries(maps::SLOTS_V4, slots.sets)
+            .map_max_entries(maps::SLOTS_V6, slots.sets)
+            .map_max_entries(maps::TRANSLATED_V4, slots.beside)
+            .map_max_entries(maps::TRANSLATED_V6, slots.beside)
             .map_max_entries(maps::HALF_OPEN_V4, room.half_open)
             .map_max_entries(maps::HALF_OPEN_V6, room.half_open)
             .map_max_entries(maps::HISTORY_V4, room.history)
@@ -113,7 +122,13 @@ impl Kernel {
         <&mut SchedClassifier>::try_from(upkeep)?
             .load()
             .context("the kernel refuses the program for upkeep")?;
-        Ok(Self { ebpf, hook })
+        translated::spread(&mut ebpf, slots.sets)?;
+        Ok(Self {
+            slots_v4: translated::slots(&ebpf, translated::V4)?,
+            slots_v6: translated::slots(&ebpf, translated::V6)?,
+            ebpf,
+            hook,
+        })
     }
 
     /// Has a request for upkeep carried out; to how many flows it was done.
@@ -340,6 +355,16 @@ impl Kernel {
             }
         }
         Ok(sums)
+    }
+
+    /// The translated IPv4 flows.
+    pub fn translated4(&mut self) -> Translated<'_, Key4> {
+        Translated::new(&self.slots_v4, &mut self.ebpf, translated::V4)
+    }
+
+    /// The translated IPv6 flows.
+    pub fn translated6(&mut self) -> Translated<'_, Key6> {
+        Translated::new(&self.slots_v6, &mut self.ebpf, translated::V6)
     }
 
     /// A table of IPv4 flows, by its map's name.

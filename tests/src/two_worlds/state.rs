@@ -44,8 +44,8 @@ impl State {
     /// What lies in the maps.
     pub fn read(kernel: &mut Kernel) -> Result<Self> {
         Ok(Self {
-            translated_v4: read(&kernel.table4(maps::TRANSLATED_V4)?)?,
-            translated_v6: read(&kernel.table6(maps::TRANSLATED_V6)?)?,
+            translated_v4: kernel.translated4().read()?,
+            translated_v6: kernel.translated6().read()?,
             half_open_v4: read(&kernel.table4(maps::HALF_OPEN_V4)?)?,
             half_open_v6: read(&kernel.table6(maps::HALF_OPEN_V6)?)?,
             history_v4: read(&kernel.table4(maps::HISTORY_V4)?)?,
@@ -57,14 +57,14 @@ impl State {
 
     /// Makes this what lies in the maps.
     pub fn write_to(&self, kernel: &mut Kernel) -> Result<()> {
-        write(
-            &mut kernel.table4(maps::TRANSLATED_V4)?,
-            &self.translated_v4,
-        )?;
-        write(
-            &mut kernel.table6(maps::TRANSLATED_V6)?,
-            &self.translated_v6,
-        )?;
+        let own = |(key, record): (&_, &_)| (*key, *record);
+        kernel
+            .translated4()
+            .write(self.translated_v4.iter().map(own))?;
+        let own = |(key, record): (&_, &_)| (*key, *record);
+        kernel
+            .translated6()
+            .write(self.translated_v6.iter().map(own))?;
         kernel.set_load(&self.translated_v4, &self.translated_v6)?;
         write(&mut kernel.table4(maps::HALF_OPEN_V4)?, &self.half_open_v4)?;
         write(&mut kernel.table6(maps::HALF_OPEN_V6)?, &self.half_open_v6)?;

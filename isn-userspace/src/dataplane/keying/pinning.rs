@@ -12,7 +12,12 @@ use isn_common::{
     upkeep::may_speak,
 };
 
-use super::super::{clock, maps::Maps, table::Table, upkeep::Upkeep};
+use super::super::{
+    clock,
+    maps::Maps,
+    table::Table,
+    upkeep::{Key, Upkeep},
+};
 use crate::failure::Failure;
 
 /// Between the walks before a switch flows go on opening: what is left after so many is left to the walk behind it.
@@ -142,7 +147,7 @@ pub fn demand(maps: &Maps, meant: &Meant<'_>) -> Result<[Demand; 2], Failure> {
     ])
 }
 
-fn of_family<K: aya::Pod + Eq + Hash + Told>(
+fn of_family<K: Key + Eq + Hash + Told>(
     translated: &Table<K>,
     tables: [&Table<K>; 2],
     meant: &Meant<'_>,

@@ -10,13 +10,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use aya::{
-    Pod,
-    maps::{HashMap, Map, MapData},
-};
+use aya::maps::{Array, HashMap, Map, MapData};
 use isn_common::{
     abi::{flow::Record, maps as names},
     flow::{Key4, Key6},
+    slots::Spread,
 };
 use isn_tests::{
     crowd::{Crowd, add_hosts, ends, ensure_unbroken, peer},
@@ -30,6 +28,7 @@ use isn_tests::{
         spare::{self, By, End},
     },
 };
+use isnguard::dataplane::{self, Key, slots::Slots};
 
 const CROWD_PEER: &str = env!("CARGO_BIN_EXE_crowd-peer");
 const PEER_PORT: u16 = 7000;
@@ -146,10 +145,14 @@ fn resets(lab: &Lab) -> Result<[u64; 2]> {
 }
 
 /// An instance's tables, to take entries away from.
-struct Tables<K: Pod>(Vec<HashMap<MapData, K, Record>>);
+struct Tables<K: Key> {
+    hashes: Vec<HashMap<MapData, K, Record>>,
+    slots: Slots<K>,
+    spread: Spread<u64>,
+}
 
-impl<K: Pod> Tables<K> {
-    fn open(pins: &Path, names: [&str; 3]) -> Result<Self> {
+impl<K: Key> Tables<K> {
+    fn open(pins: &Path, slots: &str, names: [&str; 3]) -> Result<Self> {
         let open = |name: &str| -> Result<_> {
             let data = MapData::from_pin(pins.join(name))
                 .with_context(|| format!("cannot open {name}"))?;
@@ -159,13 +162,27 @@ impl<K: Pod> Tables<K> {
             };
             Ok(HashMap::try_from(map)?)
         };
-        Ok(Self(names.into_iter().map(open).collect::<Result<_>>()?))
+        let spread: Array<_, Spread<u64>> =
+            Map::Array(MapData::from_pin(pins.join(names::SPREAD))?).try_into()?;
+        Ok(Self {
+            hashes: names.into_iter().map(open).collect::<Result<_>>()?,
+            slots: Slots::of(&MapData::from_pin(pins.join(slots))?)?,
+            spread: spread.get(&0, 0)?,
+        })
     }
 
     /// Removes entries, each with this probability; how many went.
     fn thin_out(&mut self, random: &mut fastrand::Rng, probability: f64) -> u64 {
         let mut gone = 0;
-        for table in &mut self.0 {
+        for set in self.slots.sets() {
+            for (key, _) in Slots::flows(set) {
+                let spot = self.spread.spot(key.words().as_ref());
+                gone += u64::from(
+                    random.f64() < probability && set.remove(spot.first, &key, dataplane::now()),
+                );
+            }
+        }
+        for table in &mut self.hashes {
             let keys: Vec<K> = table.keys().filter_map(Result::ok).collect();
             for key in keys {
                 // Another CPU may have been faster.
@@ -182,17 +199,23 @@ fn thin_out(isnguard: &Isnguard, family: Family, seed: u64) -> Result<u64> {
     match family {
         Family::V4 => {
             let names = [names::TRANSLATED_V4, names::HALF_OPEN_V4, names::HISTORY_V4];
-            Ok(lose(Tables::<Key4>::open(&isnguard.pins(), names)?, seed))
+            Ok(lose(
+                Tables::<Key4>::open(&isnguard.pins(), names::SLOTS_V4, names)?,
+                seed,
+            ))
         }
         Family::V6 => {
             let names = [names::TRANSLATED_V6, names::HALF_OPEN_V6, names::HISTORY_V6];
-            Ok(lose(Tables::<Key6>::open(&isnguard.pins(), names)?, seed))
+            Ok(lose(
+                Tables::<Key6>::open(&isnguard.pins(), names::SLOTS_V6, names)?,
+                seed,
+            ))
         }
     }
 }
 
 /// Takes entries away at random, and all of them now and then.
-fn lose<K: Pod>(mut tables: Tables<K>, seed: u64) -> u64 {
+fn lose<K: Key>(mut tables: Tables<K>, seed: u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut gone = 0;
     for _ in 0..SWEEPS {

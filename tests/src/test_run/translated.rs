@@ -1,0 +1,175 @@
+//! The table of translated flows past the programs: slots and what lies beside them, to be read, filled and emptied.
+
+use std::os::fd::AsFd as _;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, Map, MapData},
+};
+use isn_common::{
+    abi::{flow::Record, maps},
+    slots::{KEYS, Put, Spread},
+};
+use isnguard::dataplane::{Key, slots::Slots};
+
+use super::clock;
+use crate::fuzz::bpf::take_all;
+
+/// Names of the maps of a family, and its index where both are counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// Sets of slots.
+    pub slots: &'static str,
+    /// The hash table beside them.
+    pub beside: &'static str,
+    /// Index of its flows there in [`Spread::overflowing`].
+    pub family: usize,
+}
+
+/// Those of IPv4.
+pub const V4: Names = Names {
+    slots: maps::SLOTS_V4,
+    beside: maps::TRANSLATED_V4,
+    family: 0,
+};
+
+/// Those of IPv6.
+pub const V6: Names = Names {
+    slots: maps::SLOTS_V6,
+    beside: maps::TRANSLATED_V6,
+    family: 1,
+};
+
+/// The table of one family.
+pub struct Translated<'a, K> {
+    slots: &'a Slots<K>,
+    ebpf: &'a mut Ebpf,
+    names: Names,
+}
+
+/// The slots of a family in memory.
+pub fn slots<K: Key>(ebpf: &Ebpf, names: Names) -> Result<Slots<K>> {
+    match ebpf.map(names.slots) {
+        Some(Map::Array(data)) => Ok(Slots::of(data)?),
+        _ => bail!("the object has no slots {}", names.slots),
+    }
+}
+
+/// Spreads flows over so many sets, the same way each time.
+pub fn spread(ebpf: &mut Ebpf, sets: u32) -> Result<()> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let spread = Spread {
+        sets: sets.into(),
+        keys: [(); KEYS].map(|()| random.u64(..)),
+        overflowing: [0; 2],
+    };
+    Ok(spread_map(ebpf)?.set(0, spread, 0)?)
+}
+
+fn spread_map(ebpf: &mut Ebpf) -> Result<Array<&mut MapData, Spread<u64>>> {
+    let map = ebpf
+        .map_mut(maps::SPREAD)
+        .context("the object does not spread flows")?;
+    Ok(map.try_into()?)
+}
+
+impl<'a, K: Key + Eq + std::hash::Hash> Translated<'a, K> {
+    /// Over what was loaded.
+    pub fn new(slots: &'a Slots<K>, ebpf: &'a mut Ebpf, names: Names) -> Self {
+        Self { slots, ebpf, names }
+    }
+
+    fn beside(&mut self) -> Result<HashMap<&mut MapData, K, Record>> {
+        let map = self
+            .ebpf
+            .map_mut(self.names.beside)
+            .with_context(|| format!("the object has no map {}", self.names.beside))?;
+        Ok(map.try_into()?)
+    }
+
+    /// All flows.
+    pub fn read(&mut self) -> Result<std::collections::HashMap<K, Record>> {
+        let in_slots = self.slots.sets().iter().flat_map(Slots::flows);
+        let mut flows: std::collections::HashMap<K, Record> = std::collections::HashMap::new();
+        for (key, record) in in_slots {
+            ensure!(
+                flows.insert(key, record).is_none(),
+                "a flow is in two slots"
+            );
+        }
+        for entry in self.beside()?.iter() {
+            let (key, record) = entry?;
+            ensure!(
+                flows.insert(key, record).is_none(),
+                "a flow is in a slot and beside"
+            );
+        }
+        Ok(flows)
+    }
+
+    /// All flows, which are not there any more afterwards.
+    pub fn take(&mut self) -> Result<std::collections::HashMap<K, Record>> {
+        let mut flows: std::collections::HashMap<K, Record> =
+            self.slots.sets().iter().flat_map(Slots::flows).collect();
+        for set in self.slots.sets() {
+            set.clear();
+        }
+        let (sets, family) = (spread_map(self.ebpf)?.get(&0, 0)?, self.names.family);
+        if sets.overflowing[family] != 0 {
+            match self.ebpf.map(self.names.beside) {
+                Some(Map::HashMap(data)) => flows.extend(take_all::<K, Record>(data.fd().as_fd())?),
+                _ => bail!("the object has no map {}", self.names.beside),
+            }
+            self.overflow(|_| 0)?;
+        }
+        Ok(flows)
+    }
+
+    /// Makes these the flows.
+    pub fn write(&mut self, wanted: impl IntoIterator<Item = (K, Record)>) -> Result<()> {
+        self.take()?;
+        self.put(wanted)
+    }
+
+    /// Puts flows in, or others in their places.
+    pub fn put(&mut self, flows: impl IntoIterator<Item = (K, Record)>) -> Result<()> {
+        let (spread, now) = (spread_map(self.ebpf)?.get(&0, 0)?, clock::now());
+        for (key, record) in flows {
+            let spot = spread.spot(key.words().as_ref());
+            let set = self
+                .slots
+                .sets()
+                .get(usize::try_from(spot.set)?)
+                .context("a flow has no set")?;
+            match set.announce(spot.first, &key, &record, now) {
+                Put::Announced(announcement) => {
+                    ensure!(set.confirm(spot.first, announcement, false, now));
+                }
+                Put::Exists => set
+                    .find(spot.first, &key)
+                    .context("a flow exists that is not found")?
+                    .write(&record),
+                Put::Full => {
+                    let mut beside = self.beside()?;
+                    let is_new = beside.get(&key, 0).is_err();
+                    beside
+                        .insert(key, record, 0)
+                        .context("a flow found no room")?;
+                    if is_new {
+                        self.overflow(|flows| flows + 1)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn overflow(&mut self, change: impl Fn(u64) -> u64) -> Result<()> {
+        let family = self.names.family;
+        let mut map = spread_map(self.ebpf)?;
+        let mut spread = map.get(&0, 0)?;
+        spread.overflowing[family] = change(spread.overflowing[family]);
+        Ok(map.set(0, spread, 0)?)
+    }
+}
