@@ -38,6 +38,8 @@ pub enum Part {
     Tables,
     /// A packet through a gateway, beside peers
     Gateway,
+    /// Which hook for which traffic: segments alone and in trains that the kernel joins
+    Hooks,
     /// Bulk TCP and connections through a gateway, beside peers
     Tcp,
 }

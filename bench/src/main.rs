@@ -66,6 +66,9 @@ fn perform(arguments: &Arguments) -> Result<()> {
     if arguments.asks_for(Part::Gateway) {
         gateway::packets(gateways, &mut report)?;
     }
+    if arguments.asks_for(Part::Hooks) {
+        gateway::hooks(gateways, &mut report)?;
+    }
     if arguments.asks_for(Part::Tcp) {
         gateway::tcp(gateways, &mut report)?;
     }

@@ -158,6 +158,8 @@ pub enum BenchPart {
     Tables,
     /// A packet through a gateway, beside peers
     Gateway,
+    /// Which hook for which traffic: segments alone and in trains that the kernel joins
+    Hooks,
     /// Bulk TCP and connections through a gateway, beside peers
     Tcp,
 }
@@ -170,6 +172,7 @@ impl fmt::Display for BenchPart {
             Self::Random => "random",
             Self::Tables => "tables",
             Self::Gateway => "gateway",
+            Self::Hooks => "hooks",
             Self::Tcp => "tcp",
         })
     }

@@ -1,5 +1,7 @@
 //! The paths that are measured: which frame, which program, what must come of it, and which target the cost must meet.
 
+pub mod keyed;
+
 use etherparse::TcpHeader;
 use isn_bench_ebpf::Stimulus;
 use isn_common::{
@@ -9,14 +11,17 @@ use isn_common::{
 use isn_tests::test_run::Hook;
 
 use super::{
-    frames::{self, CLOSING, DOWN, FOLLOWED, Frame, NEW, PLAIN, Shape, UP, VLAN},
+    frames::{self, CLOSING, DOWN, FOLLOWED, Flow, Frame, NEW, PLAIN, Shape, UP, VLAN},
     lab::Subject,
 };
 
 /// One path.
+#[derive(Clone)]
 pub struct Case {
     pub id: String,
     pub what: String,
+    /// Where the programs run.
+    pub hook: Hook,
     pub subject: Subject,
     pub frame: Frame,
     /// What restores the frame before each run; without it, each run finds what the one before has left.
@@ -44,6 +49,7 @@ impl Case {
         Self {
             id: id.into(),
             what: what.into(),
+            hook: Hook::Xdp,
             subject,
             stimulus: None,
             frame,
@@ -63,6 +69,24 @@ impl Case {
     fn among(mut self, flows: u32) -> Self {
         self.stimulus = Some(self.frame.stimulus(flows));
         self.flows = flows;
+        self
+    }
+
+    /// Each run meets a flow at random that the one before has not met. The floor is that of one flow.
+    fn ever_new(mut self) -> Self {
+        self.stimulus = Some(self.frame.stimulus(1 << 20));
+        self
+    }
+
+    /// Each run meets the same flow with the same numbers.
+    fn restored(mut self) -> Self {
+        self.stimulus = Some(self.frame.stimulus(1));
+        self
+    }
+
+    /// The same of another flow.
+    pub fn of(mut self, flow: Flow) -> Self {
+        self.frame = self.frame.of(flow);
         self
     }
 }
@@ -119,11 +143,17 @@ pub fn hot(hook: Hook) -> Vec<Case> {
     cases.extend(inbound());
     cases.extend(others());
     cases.extend(rare());
+    at(hook, cases)
+}
+
+/// All of these at a hook.
+fn at(hook: Hook, mut cases: Vec<Case>) -> Vec<Case> {
     let prefix = match hook {
         Hook::Xdp => "xdp",
         Hook::Tc => "tc",
     };
     for case in &mut cases {
+        case.hook = hook;
         case.id = format!("{prefix}-{}", case.id);
         case.what = format!("{}: {}", prefix.to_uppercase(), case.what);
     }
@@ -165,6 +195,41 @@ const NEW_DATA: Shape = Shape {
 /// Outbound data of which each segment is new, so that each moves the high-water mark.
 pub fn new_data() -> Case {
     out("out-data", "outbound data, all new", NEW_DATA, false)
+}
+
+/// The two directions of one flow: what the host sends, and what comes back. In the first pair each of the host's segments is new, in
+/// the second one each of the peer's acknowledgments; the other side's only looks.
+pub fn directions() -> [[Case; 2]; 2] {
+    let new = Shape {
+        service: DOWN,
+        ..INBOUND
+    };
+    [
+        [new_data(), into("in-ack", "inbound", INBOUND, false, 0)],
+        [
+            out("out-ack", "outbound", PLAIN, false),
+            into("in-new", "inbound", new, false, 0),
+        ],
+    ]
+}
+
+/// A SYN of a host, of which it is told.
+pub fn syn() -> Case {
+    let frame = Frame::new(
+        Shape {
+            service: NEW + 2,
+            ..PLAIN
+        },
+        |tcp| tcp.syn = true,
+    );
+    Case::new(
+        "syn",
+        "SYN of a host, new flow among a million",
+        Subject::Isnguard(Outbound),
+        frame,
+        Counter::PassOffsetZero,
+    )
+    .ever_new()
 }
 
 fn outbound() -> Vec<Case> {
@@ -286,14 +351,7 @@ fn rare() -> Vec<Case> {
             Counter::PassOffsetZero,
             |tcp| tcp.syn = true,
         ),
-        case(
-            "syn",
-            "SYN of a host, new flow among a million",
-            NEW + 2,
-            Counter::PassOffsetZero,
-            |tcp| tcp.syn = true,
-        )
-        .among(1 << 20),
+        syn(),
     ]
 }
 

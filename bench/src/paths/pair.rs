@@ -15,7 +15,47 @@ use crate::{
     stopwatch::least_and_median,
 };
 
-/// Measures segments of which each moves its flow's high-water mark.
+/// Two packets, again and again, each on a CPU of its own.
+struct Pair {
+    id: &'static str,
+    what: &'static str,
+    target: Option<&'static str>,
+    cases: [Case; 2],
+}
+
+/// Segments of which each moves its flow's high-water mark, on two CPUs; then the two directions of one flow, each on one.
+fn pairs() -> [Pair; 4] {
+    let new = |flow| cases::new_data().of(Flow(flow));
+    let [upload, download] = cases::directions();
+    [
+        Pair {
+            id: "two-cpus-flows",
+            what: "two CPUs at once, different flows",
+            target: Some("P15 different flows"),
+            cases: [new(0), new(1)],
+        },
+        Pair {
+            id: "two-cpus-flow",
+            what: "two CPUs at once, the same flow",
+            target: Some("P15 same flow"),
+            cases: [new(0), new(0)],
+        },
+        Pair {
+            id: "two-cpus-upload",
+            what: "two CPUs at once, one for each direction of a flow, new data out",
+            target: None,
+            cases: upload,
+        },
+        Pair {
+            id: "two-cpus-download",
+            what: "two CPUs at once, one for each direction of a flow, new acknowledgments in",
+            target: None,
+            cases: download,
+        },
+    ]
+}
+
+/// Measures all of them.
 pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2) {
         report.cannot("two CPUs at once", "this process may use one only");
@@ -23,49 +63,27 @@ pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     }
     report.doing("two CPUs at once");
     let mut lab = Lab::new(Hook::Xdp, HOT)?;
-    let case = cases::new_data();
-    let mut rounds = Vec::new();
-    for _ in 0..effort.rounds {
-        rounds.push(round(&mut lab, &case, effort.runs)?);
-    }
-    let kinds = [
-        (
-            "two-cpus-flows",
-            "two CPUs at once, different flows",
-            "P15 different flows",
-        ),
-        (
-            "two-cpus-flow",
-            "two CPUs at once, the same flow",
-            "P15 same flow",
-        ),
-    ];
-    for (kind, (id, what, target)) in kinds.into_iter().enumerate() {
-        let of = |part: fn(&Round, usize) -> f64| {
-            let values: Vec<f64> = rounds.iter().map(|round| part(round, kind)).collect();
-            least_and_median(&values).map(|(_, median)| median)
-        };
-        let value = of(|round, kind| round.together[kind])?;
-        let ratio = of(|round, kind| round.together[kind] / round.alone)?;
-        let figure = Figure::new(id, what, value, Unit::NanosecondsAPacket);
-        report.add(figure.over(ratio, "one CPU").must(Some(target)));
+    for pair in pairs() {
+        let (mut values, mut ratios) = (Vec::new(), Vec::new());
+        for _ in 0..effort.rounds {
+            let (alone, together) = round(&mut lab, &pair.cases, effort.runs)?;
+            values.push(together);
+            ratios.push(together / alone);
+        }
+        let median = |values: &[f64]| least_and_median(values).map(|(_, median)| median);
+        let figure = Figure::new(
+            pair.id,
+            pair.what,
+            median(&values)?,
+            Unit::NanosecondsAPacket,
+        );
+        report.add(figure.over(median(&ratios)?, "one CPU").must(pair.target));
     }
     Ok(())
 }
 
-/// Nanoseconds for a segment in one round.
-struct Round {
-    alone: f64,
-    together: [f64; 2],
-}
-
-fn round(lab: &mut Lab, case: &Case, runs: u32) -> Result<Round> {
-    let frame = |flow| case.frame.clone().of(Flow(flow));
-    Ok(Round {
-        alone: lab.on_cpus(case, &[frame(0)], runs)?,
-        together: [
-            lab.on_cpus(case, &[frame(0), frame(1)], runs)?,
-            lab.on_cpus(case, &[frame(0), frame(0)], runs)?,
-        ],
-    })
+/// Nanoseconds for a packet of each alone, and of both at once: the means.
+fn round(lab: &mut Lab, cases: &[Case; 2], runs: u32) -> Result<(f64, f64)> {
+    let [one, other] = [&cases[..1], &cases[1..]].map(|case| lab.on_cpus(case, runs));
+    Ok((f64::midpoint(one?, other?), lab.on_cpus(cases, runs)?))
 }
