@@ -46,6 +46,8 @@ pub enum Unit {
     MicrosecondsAConnection,
     /// Segments for each run of a program.
     Segments,
+    /// As many cores.
+    Cores,
     /// How many there are.
     Count,
 }
@@ -97,6 +99,7 @@ impl Unit {
             Self::ConnectionsASecond => format!("{value:.0} /s"),
             Self::MicrosecondsAConnection => format!("{value:.1} µs"),
             Self::Segments => format!("{value:.1}"),
+            Self::Cores => format!("{value:.1} cores"),
             Self::Count => format!("{value:.0}"),
         }
     }

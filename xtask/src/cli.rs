@@ -139,7 +139,7 @@ pub struct Bench {
     /// Write the figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Draw the ratios to this file as SVG
+    /// Draw the ratios to this file as SVG; if only scaling is asked for, that
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
     /// Measure this commit first, and show what has changed since
@@ -162,6 +162,8 @@ pub enum BenchPart {
     Hooks,
     /// Bulk TCP and connections through a gateway, beside peers
     Tcp,
+    /// Mixes of traffic, many flows, many cores; only if it is named
+    Scaling,
 }
 
 /// As it is typed.
@@ -174,6 +176,7 @@ impl fmt::Display for BenchPart {
             Self::Gateway => "gateway",
             Self::Hooks => "hooks",
             Self::Tcp => "tcp",
+            Self::Scaling => "scaling",
         })
     }
 }

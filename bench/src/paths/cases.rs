@@ -84,6 +84,15 @@ impl Case {
         self
     }
 
+    /// Each run meets the next flow of a mix, from this one of so many on.
+    pub fn mixed(mut self, from: u32, packets: u32) -> Self {
+        self.stimulus = Some(Stimulus {
+            state: from.into(),
+            ..self.frame.stimulus(packets)
+        });
+        self
+    }
+
     /// The same of another flow.
     pub fn of(mut self, flow: Flow) -> Self {
         self.frame = self.frame.of(flow);
@@ -358,22 +367,26 @@ fn rare() -> Vec<Case> {
 /// Offset of the protocol in a frame of IPv4.
 const PROTOCOL_AT: usize = 14 + 9;
 
+/// An outbound acknowledgment of flows of which there are as many as anybody wants.
+pub fn outbound_of_many() -> Case {
+    let up = Shape {
+        service: UP,
+        ..PLAIN
+    };
+    out("out-many", "outbound acknowledgment", up, false)
+}
+
 /// Flows at random, among few and many.
 pub fn random(flows: u32) -> Vec<Case> {
     let mut floor = floor(flows);
     floor.id = format!("random-floor-{flows}");
     floor.what = format!("floor, one of {flows} flows at random");
     floor.against = Against::Nothing;
-    let up = Shape {
-        service: UP,
-        ..PLAIN
+    let out = Case {
+        id: format!("random-out-{flows}"),
+        what: format!("outbound, one of {flows} flows at random"),
+        ..outbound_of_many()
     };
-    let out = out(
-        &format!("random-out-{flows}"),
-        &format!("outbound, one of {flows} flows at random"),
-        up,
-        false,
-    );
     let into = into(
         &format!("random-in-{flows}"),
         &format!("inbound, one of {flows} flows at random"),

@@ -60,7 +60,12 @@ pub struct Lab {
     restore: ProgramFd,
     targets: ProgramArray<MapData>,
     cpus: usize,
+    /// Frames become those of flows in the order of a mix.
+    follows: bool,
 }
+
+/// Packets of a mix, after which it begins anew.
+pub const MIX: u32 = 1 << 21;
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -75,6 +80,7 @@ impl Lab {
     pub fn new(hook: Hook, flows: u32) -> Result<Self> {
         let mut bench = EbpfLoader::new()
             .map_max_entries("FLOOR", flows)
+            .map_max_entries("MIX", MIX)
             .load(OBJECT)
             .context("cannot load the programs of the benchmark")?;
         let mut load = |what| loaded(&mut bench, hook, what);
@@ -102,6 +108,7 @@ impl Lab {
             restore,
             targets,
             cpus,
+            follows: false,
         };
         lab.fill(flows)?;
         Ok(lab)

@@ -8,6 +8,7 @@
 mod cases;
 mod frames;
 mod lab;
+pub mod mix;
 mod pair;
 mod wakeups;
 

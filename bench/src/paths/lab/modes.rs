@@ -1,8 +1,9 @@
-//! What else a laboratory can be made to do: keyed mode, telling of SYNs.
+//! What else a laboratory can be made to do: keyed mode, telling of SYNs, flows in the order of a mix.
 
 use std::os::fd::BorrowedFd;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use aya::maps::{Array, MapData};
 use isn_common::{
     abi::{
         maps,
@@ -12,11 +13,11 @@ use isn_common::{
     siphash::Key,
     tick::Tick,
 };
-use isn_tests::test_run::clock;
+use isn_tests::test_run::{Hook, clock};
 
 use super::{
     super::frames::{self, Flow, KEPT},
-    Lab, insert,
+    Lab, insert, loaded,
 };
 
 impl Lab {
@@ -57,6 +58,25 @@ impl Lab {
     /// How many samples have been put there since this was asked last; they are taken out.
     pub fn samples(&mut self) -> Result<usize> {
         Ok(self.kernel.samples()?.len())
+    }
+
+    /// From now on, what restores frames takes flows in this order, [`MIX`](super::MIX) of them, over and over.
+    pub fn follow(&mut self, order: &[u32]) -> Result<()> {
+        ensure!(
+            order.len() == super::MIX as usize,
+            "{} packets are no mix",
+            order.len()
+        );
+        if !self.follows {
+            self.restore = loaded(&mut self.bench, Hook::Xdp, "mix")?;
+            self.follows = true;
+        }
+        let map = self.bench.map_mut("MIX").context("no map MIX")?;
+        let mut map: Array<&mut MapData, u32> = map.try_into()?;
+        for (place, flow) in (0..).zip(order) {
+            map.set(place, flow, 0)?;
+        }
+        Ok(())
     }
 }
 
