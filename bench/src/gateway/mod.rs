@@ -52,7 +52,7 @@ pub struct Effort {
 impl Effort {
     /// For figures that are published.
     pub const THOROUGH: Self = Self {
-        rounds: 15,
+        rounds: 13,
         frames: 100_000,
         openings: 12_000,
         octets: 256 << 20,

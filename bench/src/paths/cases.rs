@@ -24,6 +24,8 @@ pub struct Case {
     pub hook: Hook,
     pub subject: Subject,
     pub frame: Frame,
+    /// Of the runs of other cases, a part: this many times fewer.
+    pub seldom: u32,
     /// What restores the frame before each run; without it, each run finds what the one before has left.
     pub stimulus: Option<Stimulus>,
     /// Flows of which each run takes one.
@@ -51,6 +53,7 @@ impl Case {
             what: what.into(),
             hook: Hook::Xdp,
             subject,
+            seldom: 1,
             stimulus: None,
             frame,
             flows: 1,
@@ -72,8 +75,10 @@ impl Case {
         self
     }
 
-    /// Each run meets a flow at random that the one before has not met. The floor is that of one flow.
+    /// Each run meets a flow at random that the one before has not met, and makes an entry, which takes long. The floor is that of one
+    /// flow.
     fn ever_new(mut self) -> Self {
+        self.seldom = 3;
         self.stimulus = Some(self.frame.stimulus(1 << 20));
         self
     }

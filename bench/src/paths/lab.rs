@@ -1,12 +1,9 @@
 //! Both objects in the kernel, with flows in their tables, and one measurement.
 
 mod modes;
+pub mod together;
 
-use std::{
-    os::fd::{AsFd as _, BorrowedFd},
-    sync::Barrier,
-    thread::{self, ScopedJoinHandle},
-};
+use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::{
@@ -35,7 +32,7 @@ use super::{
     cases::Case,
     frames::{self, CLOSING, DOWN, FOLLOWED, Flow, UP, VLAN},
 };
-use crate::{cpu::Pinned, object::OBJECT, stopwatch::timed};
+use crate::{object::OBJECT, stopwatch::timed};
 
 /// What runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,50 +179,6 @@ impl Lab {
         Ok(took)
     }
 
-    /// Nanoseconds for a run of the subjects of several cases, each on a CPU of its own, all at once: their mean.
-    pub fn on_cpus(&mut self, cases: &[Case], runs: u32) -> Result<f64> {
-        self.renew()?;
-        let before = self.kernel.counters()?;
-        let subjects: Vec<(BorrowedFd<'_>, &[u8])> = cases
-            .iter()
-            .map(|case| Ok((self.program(case.subject)?.as_fd(), &*case.frame.octets)))
-            .collect::<Result<_>>()?;
-        let together = Barrier::new(cases.len());
-        let took: Vec<f64> = thread::scope(|scope| {
-            let together = &together;
-            let mut threads = Vec::new();
-            for (nth, (program, octets)) in subjects.into_iter().enumerate() {
-                threads.push(scope.spawn(move || {
-                    let pinned = Pinned::to_nth(nth);
-                    together.wait();
-                    let _pinned = pinned?;
-                    Self::repeated_fd(program, octets, runs)
-                }));
-            }
-            let join = |thread: ScopedJoinHandle<'_, Result<f64>>| {
-                thread
-                    .join()
-                    .map_err(|_| anyhow!("a measuring thread panicked"))?
-            };
-            threads.into_iter().map(join).collect::<Result<_>>()
-        })?;
-        let after = self.kernel.counters()?;
-        for case in cases {
-            let outcome = case.outcome.index();
-            let alike = cases.iter().filter(|it| it.outcome.index() == outcome);
-            let all = u64::from(runs) * alike.count() as u64;
-            let seen = after[outcome] - before[outcome];
-            ensure!(
-                seen == all,
-                "{}: {seen} of {all} packets were {}",
-                case.id,
-                case.outcome.name()
-            );
-        }
-        let number = u32::try_from(took.len())?;
-        Ok(took.iter().sum::<f64>() / f64::from(number))
-    }
-
     /// Brings the flows of all frames back to where they were before the runs so far.
     fn renew(&mut self) -> Result<()> {
         let now = clock::now();
@@ -265,13 +218,9 @@ impl Lab {
 
     /// Nanoseconds for each of many runs of a program.
     fn repeated(program: &ProgramFd, frame: &[u8], runs: u32) -> Result<f64> {
-        Self::repeated_fd(program.as_fd(), frame, runs)
-    }
-
-    fn repeated_fd(program: BorrowedFd<'_>, frame: &[u8], runs: u32) -> Result<f64> {
         let mut out = [0; frames::ROOM];
         let ((), took) = timed(|| {
-            bpf::repeated(program, frame, &mut out, runs)?
+            bpf::repeated(program.as_fd(), frame, &mut out, runs)?
                 .context("the kernel runs no such frame")?;
             Ok(())
         })?;

@@ -93,6 +93,7 @@ fn rounds(lab: &mut Lab, cases: &[Case], effort: Effort, report: &mut Report) ->
 }
 
 fn once(lab: &mut Lab, case: &Case, bare: f64, runs: u32) -> Result<Measured> {
+    let runs = runs / case.seldom;
     let cost = cost(lab, case, bare, runs)?;
     let ratio = match case.against {
         Against::Nothing => 1.0,
