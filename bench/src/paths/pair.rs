@@ -44,13 +44,13 @@ fn pairs() -> [Pair; 4] {
         },
         Pair {
             id: "two-cpus-upload",
-            what: "two CPUs at once, one for each direction of a flow, new data out",
+            what: "two CPUs at once, one each way of a flow, new data out",
             target: None,
             cases: upload,
         },
         Pair {
             id: "two-cpus-download",
-            what: "two CPUs at once, one for each direction of a flow, new acknowledgments in",
+            what: "two CPUs at once, one each way of a flow, new acks in",
             target: None,
             cases: download,
         },
