@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Compare with figures that another version wrote with --json
     #[arg(long, value_name = "FILE")]
     pub beside: Option<PathBuf>,
-    /// Draw the ratios to this file as SVG
+    /// Draw the ratios to this file as SVG; if only scaling is asked for, that
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }
@@ -38,14 +38,23 @@ pub enum Part {
     Tables,
     /// A packet through a gateway, beside peers
     Gateway,
+    /// Which hook for which traffic: segments alone and in trains that the kernel joins
+    Hooks,
     /// Bulk TCP and connections through a gateway, beside peers
     Tcp,
+    /// Mixes of traffic, many flows, many cores; only if it is named
+    Scaling,
 }
 
 impl Arguments {
-    /// Whether a part is asked for: all are, unless some are named.
+    /// Whether nothing but this part is asked for.
+    pub fn asks_for_only(&self, part: Part) -> bool {
+        self.only == [part]
+    }
+
+    /// Whether a part is asked for: all but the longest are, unless some are named.
     pub fn asks_for(&self, part: Part) -> bool {
-        self.only.is_empty() || self.only.contains(&part)
+        self.only.contains(&part) || self.only.is_empty() && part != Part::Scaling
     }
 }
 
@@ -65,7 +74,10 @@ mod tests {
 
     #[test]
     fn everything_unless_parts_are_named() {
-        assert_eq!(asked("bench"), Part::value_variants());
+        let (last, all) = Part::value_variants().split_last().unwrap();
+        assert_eq!(asked("bench"), all);
+        assert_eq!(*last, Part::Scaling);
+        assert_eq!(asked("bench --only scaling"), [Part::Scaling]);
         assert_eq!(asked("bench --only gateway"), [Part::Gateway]);
         assert_eq!(
             asked("bench --only tcp --only paths"),

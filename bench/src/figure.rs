@@ -44,6 +44,10 @@ pub enum Unit {
     ConnectionsASecond,
     /// Microseconds of a CPU for each connection.
     MicrosecondsAConnection,
+    /// Segments for each run of a program.
+    Segments,
+    /// As many cores.
+    Cores,
     /// How many there are.
     Count,
 }
@@ -94,6 +98,8 @@ impl Unit {
             Self::CpuSecondsAGigabyte => format!("{value:.3} CPU s/GB"),
             Self::ConnectionsASecond => format!("{value:.0} /s"),
             Self::MicrosecondsAConnection => format!("{value:.1} µs"),
+            Self::Segments => format!("{value:.1}"),
+            Self::Cores => format!("{value:.1} cores"),
             Self::Count => format!("{value:.0}"),
         }
     }

@@ -12,6 +12,7 @@ mod object;
 mod paths;
 mod plot;
 mod report;
+mod scaling;
 mod stopwatch;
 mod sweep;
 mod tables;
@@ -66,11 +67,18 @@ fn perform(arguments: &Arguments) -> Result<()> {
     if arguments.asks_for(Part::Gateway) {
         gateway::packets(gateways, &mut report)?;
     }
+    if arguments.asks_for(Part::Hooks) {
+        gateway::hooks(gateways, &mut report)?;
+    }
     if arguments.asks_for(Part::Tcp) {
         gateway::tcp(gateways, &mut report)?;
     }
     if arguments.asks_for(Part::Tables) {
         tables::measure(arguments.flows, &mut report)?;
+    }
+    let mut scaled = None;
+    if arguments.asks_for(Part::Scaling) {
+        scaled = Some(scaling::measure(effort, &mut report)?);
     }
     report.print();
     if let Some(before) = before {
@@ -80,7 +88,11 @@ fn perform(arguments: &Arguments) -> Result<()> {
         write(path, &report.json()?)?;
     }
     if let Some(path) = &arguments.plot {
-        write(path, &plot::ratios(report.figures()))?;
+        let picture = match scaled {
+            Some(scaled) if arguments.asks_for_only(Part::Scaling) => scaling::draw(&scaled),
+            _ => plot::ratios(report.figures()),
+        };
+        write(path, &picture)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
-    programs::{Xdp, XdpMode},
+    programs::{SchedClassifier, TcAttachType, Xdp, XdpMode, tc},
 };
 use isn_tests::namespace::Namespace;
 
@@ -29,6 +29,31 @@ pub fn attach(bench: &mut Ebpf, name: &str, namespace: &Namespace, interface: &s
     let program = loaded(bench, name)?;
     namespace
         .enter(|| program.attach(interface, XdpMode::Driver))
+        .map(drop)
+        .with_context(|| format!("cannot attach {name} to {interface}"))
+}
+
+/// The same where arriving packets pass TC.
+pub fn attach_tc(
+    bench: &mut Ebpf,
+    name: &str,
+    namespace: &Namespace,
+    interface: &str,
+) -> Result<()> {
+    let program = bench
+        .program_mut(name)
+        .with_context(|| format!("no program {name}"))?;
+    let program: &mut SchedClassifier = program.try_into()?;
+    program
+        .load()
+        .with_context(|| format!("the kernel refuses {name}"))?;
+    let attach = || {
+        // Needed before Linux 6.6 alone, and there already if something else needed it.
+        let _ = tc::qdisc_add_clsact(interface);
+        program.attach(interface, TcAttachType::Ingress)
+    };
+    namespace
+        .enter(attach)
         .map(drop)
         .with_context(|| format!("cannot attach {name} to {interface}"))
 }

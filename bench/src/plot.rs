@@ -12,7 +12,7 @@ use crate::{
 
 /// Widths and heights, in pixels.
 const ROW: f64 = 22.0;
-const LABELS: f64 = 470.0;
+const LABELS: f64 = 510.0;
 const BARS: f64 = 420.0;
 const NUMBERS: f64 = 60.0;
 const MARGIN: f64 = 12.0;

@@ -139,7 +139,7 @@ pub struct Bench {
     /// Write the figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Draw the ratios to this file as SVG
+    /// Draw the ratios to this file as SVG; if only scaling is asked for, that
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
     /// Measure this commit first, and show what has changed since
@@ -158,8 +158,12 @@ pub enum BenchPart {
     Tables,
     /// A packet through a gateway, beside peers
     Gateway,
+    /// Which hook for which traffic: segments alone and in trains that the kernel joins
+    Hooks,
     /// Bulk TCP and connections through a gateway, beside peers
     Tcp,
+    /// Mixes of traffic, many flows, many cores; only if it is named
+    Scaling,
 }
 
 /// As it is typed.
@@ -170,7 +174,9 @@ impl fmt::Display for BenchPart {
             Self::Random => "random",
             Self::Tables => "tables",
             Self::Gateway => "gateway",
+            Self::Hooks => "hooks",
             Self::Tcp => "tcp",
+            Self::Scaling => "scaling",
         })
     }
 }

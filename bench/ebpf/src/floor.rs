@@ -67,7 +67,7 @@ pub fn translate(frame: &Frame) -> Option<()> {
 
 /// RFC 1624 equation 3, for one word of 32 bits.
 #[inline(always)]
-fn updated(checksum: u16, before: u32, after: u32) -> u16 {
+pub fn updated(checksum: u16, before: u32, after: u32) -> u16 {
     let halves = |word: u32| u64::from(word >> 16) + u64::from(word & 0xffff);
     let sum = u64::from(!checksum) + halves(!before) + halves(after);
     let sum = (sum & 0xffff) + (sum >> 16);

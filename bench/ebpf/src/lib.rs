@@ -22,8 +22,10 @@ pub struct Stimulus {
     pub acknowledgment: u32,
 }
 
-/// Words of 8 octets that headers of Ethernet, IPv4 and TCP take, with 10 octets of options or padding.
+/// Words of 8 octets that headers of Ethernet, IPv4 and TCP take, with 10 octets of options, data or padding.
 pub const HEADER_WORDS: usize = 8;
+/// The same for IPv6, with 6 octets.
+pub const HEADER_WORDS_V6: usize = 10;
 
 /// What is sent to a gateway.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,19 +33,23 @@ pub const HEADER_WORDS: usize = 8;
 pub struct Traffic {
     /// Where the random numbers stand, or the number of the next new flow.
     pub state: u64,
-    /// What every frame begins with.
-    pub header: [u64; HEADER_WORDS],
+    /// What every frame begins with; IPv4 needs [`HEADER_WORDS`] of it.
+    pub header: [u64; HEADER_WORDS_V6],
     /// Flows less one, a power of two less one.
     pub mask: u32,
-    /// Fills it up.
-    pub padding: u32,
+    /// The course of the first of them.
+    pub first: u32,
+    /// Segments of a flow in succession less one, where they come in trains.
+    pub train: u32,
+    /// Octets of data in each of these.
+    pub step: u32,
 }
 
 /// What sets the segments of an open flow apart, each as it lies in the frame.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Course {
-    /// The host's address.
+    /// The host's address, its last 32 bits.
     pub address: u32,
     /// Sequence number.
     pub sequence: u32,
@@ -51,7 +57,7 @@ pub struct Course {
     pub acknowledgment: u32,
     /// The host's port.
     pub port: u16,
-    /// Of the IPv4 header.
+    /// Of the header of IPv4; that of IPv6 has none.
     pub ip_checksum: u16,
     /// Of the TCP header.
     pub tcp_checksum: u16,

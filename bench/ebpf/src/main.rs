@@ -71,28 +71,67 @@ pub fn restore_xdp(ctx: XdpContext) -> u32 {
     xdp_action::XDP_ABORTED
 }
 
-/// Sends a frame out of the interface that the run names.
-#[xdp]
-pub fn established_xdp(ctx: XdpContext) -> u32 {
-    match traffic::established(&Frame::of_xdp(&ctx)) {
+/// The same with the flows of a mix.
+#[xdp(frags)]
+pub fn mix_xdp(ctx: XdpContext) -> u32 {
+    restore::follow(&Frame::of_xdp(&ctx));
+    // SAFETY: as above.
+    unsafe { TARGET_XDP.tail_call(&ctx, 0) };
+    xdp_action::XDP_ABORTED
+}
+
+/// Sends a frame out of the interface that the run names, if it has been made.
+#[inline(always)]
+fn sent(made: Option<()>) -> u32 {
+    match made {
         Some(()) => xdp_action::XDP_TX,
         None => xdp_action::XDP_ABORTED,
     }
 }
 
-/// The same.
+#[xdp]
+pub fn established_xdp(ctx: XdpContext) -> u32 {
+    sent(traffic::established(&Frame::of_xdp(&ctx)))
+}
+
+#[xdp]
+pub fn established_in_xdp(ctx: XdpContext) -> u32 {
+    sent(traffic::established_inbound(&Frame::of_xdp(&ctx)))
+}
+
+#[xdp]
+pub fn established_v6_xdp(ctx: XdpContext) -> u32 {
+    sent(traffic::established_v6(&Frame::of_xdp(&ctx)))
+}
+
+#[xdp]
+pub fn established_v6_in_xdp(ctx: XdpContext) -> u32 {
+    sent(traffic::established_v6_inbound(&Frame::of_xdp(&ctx)))
+}
+
+#[xdp]
+pub fn train_xdp(ctx: XdpContext) -> u32 {
+    sent(traffic::train(&Frame::of_xdp(&ctx)))
+}
+
 #[xdp]
 pub fn opening_xdp(ctx: XdpContext) -> u32 {
-    match traffic::opening(&Frame::of_xdp(&ctx)) {
-        Some(()) => xdp_action::XDP_TX,
-        None => xdp_action::XDP_ABORTED,
-    }
+    sent(traffic::opening(&Frame::of_xdp(&ctx)))
 }
 
 #[xdp(frags)]
 pub fn sink_xdp(ctx: XdpContext) -> u32 {
-    let _ = traffic::sink(&Frame::of_xdp(&ctx));
+    let _ = traffic::sink(&Frame::of_xdp(&ctx), 1);
     xdp_action::XDP_DROP
+}
+
+/// Ends segments that were joined, too, and counts each.
+#[classifier]
+pub fn sink_tc(ctx: TcContext) -> i32 {
+    // SAFETY: the kernel gives a context that lives as long as the run.
+    let joined = unsafe { (*ctx.skb.skb).gso_segs };
+    let _ = traffic::sink(&Frame::of_tc(&ctx), u64::from(joined.max(1)));
+    TC_ACT_SHOT
 }
 
 #[classifier]

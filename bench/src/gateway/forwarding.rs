@@ -113,18 +113,20 @@ fn interleaved(
             );
         }
     }
-    say_lost(lost, each * stages.len() as u64, flows, report)?;
+    let of = format!("packets of {flows} flows");
+    say_lost(lost, each * stages.len() as u64, &of, report)?;
     Ok(rounds)
 }
 
+/// Tells of what did not arrive, and fails if that is more than a few.
 #[allow(clippy::cast_precision_loss, reason = "nobody sends 2^53 frames")]
-fn say_lost(lost: u64, sent: u64, flows: u32, report: &mut Report) -> Result<()> {
+pub fn say_lost(lost: u64, sent: u64, of: &str, report: &mut Report) -> Result<()> {
     ensure!(
         lost as f64 <= sent as f64 * TOLERATED,
-        "{lost} of {sent} frames did not reach the other side of a gateway: what was measured is not forwarding"
+        "{lost} of {sent} frames {of} did not reach the other side of a gateway: what was measured is not forwarding"
     );
-    let what = format!("of {sent} packets of {flows} flows through gateways, lost");
-    let id = format!("gateway-lost-{flows}");
+    let what = format!("of {sent} {of} through gateways, lost");
+    let id = format!("gateway-lost-{}", of.replace(' ', "-"));
     report.add(Figure::new(id, what, lost as f64, Unit::Count));
     Ok(())
 }

@@ -10,7 +10,10 @@ use isn_tests::{
     topology::{HOST_IF, INSIDE_IF, Lab, LabOptions, OUTSIDE_IF, PEER_IF},
 };
 
-use super::traffic::{FRAME, HOSTS, Link, PEERS, Segment};
+use super::{
+    lines,
+    traffic::{FRAME, HOSTS, Link, PEERS, Segment},
+};
 
 /// Host, gateway, peer; hosts without number behind the one, peers behind the other.
 pub struct Ground {
@@ -34,6 +37,8 @@ impl Ground {
         let ends = [
             (HOSTS, Family::V4.host(0), near[0], INSIDE_IF),
             (PEERS, Family::V4.peer(0), far[0], OUTSIDE_IF),
+            (lines::HOSTS, Family::V6.host(0), near[0], INSIDE_IF),
+            (lines::PEERS, Family::V6.peer(0), far[0], OUTSIDE_IF),
         ];
         for (prefix, end, link, interface) in ends {
             let (end, link) = (end.ip().to_string(), shown(link));
@@ -46,6 +51,12 @@ impl Ground {
         poll(&lab.host, HOST_IF)?;
         poll(&lab.peer, PEER_IF)?;
         Ok(Self { lab, near, far })
+    }
+
+    /// From now on, segments that the gateway has joined leave it joined, as with a network card that cuts them.
+    pub fn joins(&self) -> Result<()> {
+        let whole = ["-K", OUTSIDE_IF, "tx", "on", "tso", "on", "gso", "on"];
+        self.lab.gateway.run("ethtool", &whole).map(drop)
     }
 
     /// Ears and mouths at both ends.
@@ -80,7 +91,12 @@ pub struct End {
 impl End {
     /// Sends a segment to the gateway.
     pub fn say(&self, segment: &Segment) -> Result<()> {
-        Ok(self.socket.send(&segment.frame(self.link)?)?)
+        self.say_frame(&segment.frame(self.link)?)
+    }
+
+    /// Sends a frame as it is.
+    pub fn say_frame(&self, frame: &[u8]) -> Result<()> {
+        Ok(self.socket.send(frame)?)
     }
 
     /// The next TCP segment that has arrived, if there is one.

@@ -23,7 +23,8 @@ use nix::net::if_::if_nametoindex;
 
 use super::{
     ground::Ground,
-    traffic::{self, FRAME, MOST, words},
+    lines::{FLOWS, LINES, Line},
+    traffic::{self, DATA, MOST, course, words},
 };
 use crate::{
     cpu::{Softirqs, unhindered},
@@ -33,6 +34,9 @@ use crate::{
 
 /// Frames that are sent before the gateway's turn: NAPI takes as many at a time, and the line's ring holds four times as many.
 const BATCH: u32 = 64;
+/// The first course of flows whose segments are full of data: behind those of all other ways.
+#[allow(clippy::cast_possible_truncation, reason = "there are few ways")]
+const FIRST_OF_TRAINS: u32 = MOST + LINES.len() as u32 * FLOWS;
 /// What has not come to its end by then is lost.
 const LATE: Duration = Duration::from_millis(20);
 
@@ -43,6 +47,10 @@ pub enum Sending {
     Established(u32),
     /// A SYN of a new flow each time.
     Opening,
+    /// Segments of one of a few open flows at random, another way.
+    Along(Line),
+    /// Segments full of data of one of a few open flows, so many of each in succession.
+    Train(u32),
     /// From the gateway to the host, where they end: what of all that is measured is not the gateway's.
     Short,
 }
@@ -50,8 +58,10 @@ pub enum Sending {
 /// Programs that make frames and end them.
 pub struct Injector {
     bench: Ebpf,
-    established: [u8; FRAME],
-    opening: [u8; FRAME],
+    established: Vec<u8>,
+    opening: Vec<u8>,
+    full: Vec<u8>,
+    along: Vec<(Line, Vec<u8>)>,
     state: u64,
     fresh: u64,
 }
@@ -82,10 +92,14 @@ impl Injector {
     /// Loads the programs, with a course for each open flow.
     pub fn new(ground: &Ground, courses: &[Course]) -> Result<Self> {
         let mut bench = EbpfLoader::new()
-            .map_max_entries("COURSES", MOST)
+            .map_max_entries("COURSES", FIRST_OF_TRAINS + FLOWS)
             .load(OBJECT)
             .context("cannot load the programs of the benchmark")?;
-        for name in ["established_xdp", "opening_xdp"] {
+        let along = LINES.iter().map(|line| line.program);
+        for name in ["established_xdp", "opening_xdp", "train_xdp"]
+            .into_iter()
+            .chain(along)
+        {
             object::loaded(&mut bench, name)?;
         }
         let map = bench.map_mut("COURSES").context("no map COURSES")?;
@@ -93,11 +107,25 @@ impl Injector {
         for (number, course) in courses.iter().enumerate() {
             map.set(u32::try_from(number)?, Given(*course), 0)?;
         }
-        let open = traffic::acknowledgment(0, traffic::ACKNOWLEDGMENT)?;
+        let mut along = Vec::new();
+        for (line, first) in LINES.into_iter().zip((MOST..).step_by(FLOWS as usize)) {
+            for flow in 0..FLOWS {
+                let course = line.course(&line.frame(ground, flow)?);
+                map.set(first + flow, Given(course), 0)?;
+            }
+            along.push((line, line.frame(ground, 0)?));
+        }
+        let open = |flow| traffic::acknowledgment(flow, traffic::ACKNOWLEDGMENT);
+        for flow in 0..FLOWS {
+            let course = course(&open(flow)?.full(ground.near)?);
+            map.set(FIRST_OF_TRAINS + flow, Given(course), 0)?;
+        }
         Ok(Self {
             bench,
-            established: open.frame(ground.near)?,
-            opening: traffic::first_of_all().frame(ground.near)?,
+            established: open(0)?.frame(ground.near)?.to_vec(),
+            opening: traffic::first_of_all().frame(ground.near)?.to_vec(),
+            full: open(0)?.full(ground.near)?,
+            along,
             state: 1,
             fresh: 0,
         })
@@ -115,6 +143,11 @@ impl Injector {
         object::attach(&mut self.bench, "sink_xdp", &lab.host, HOST_IF)
     }
 
+    /// From now on, what arrives at the peer ends there, behind what joins segments and takes them joined.
+    pub fn end_joined(&mut self, ground: &Ground) -> Result<()> {
+        object::attach_tc(&mut self.bench, "sink_tc", &ground.lab.peer, PEER_IF)
+    }
+
     /// Sends so many frames and awaits their end. The state of a new flow's number goes on from one call to the next.
     pub fn send(
         &mut self,
@@ -126,6 +159,7 @@ impl Injector {
         let (name, frame) = self.prepare(what)?;
         let (from, interface) = match what {
             Sending::Short => (&ground.lab.gateway, INSIDE_IF),
+            Sending::Along(line) if !line.is_from_host() => (&ground.lab.peer, PEER_IF),
             _ => (&ground.lab.host, HOST_IF),
         };
         let before = (self.sunk()?, softirqs.work()?);
@@ -146,18 +180,46 @@ impl Injector {
     }
 
     /// Says which frames are made next; by which program, and what their memory holds at first.
-    fn prepare(&mut self, what: Sending) -> Result<(&'static str, [u8; FRAME])> {
-        let (name, frame, state, flows) = match what {
-            Sending::Established(flows) => ("established_xdp", self.established, self.state, flows),
-            Sending::Short => ("established_xdp", self.established, self.state, 1),
-            Sending::Opening => ("opening_xdp", self.opening, self.fresh, 1),
-        };
-        let traffic = Traffic {
-            state,
-            header: words(&frame),
+    fn prepare(&mut self, what: Sending) -> Result<(&'static str, Vec<u8>)> {
+        let random = |flows, first| Traffic {
+            state: self.state,
             mask: flows - 1,
-            padding: 0,
+            first,
+            ..Traffic::default()
         };
+        let (name, frame, traffic) = match what {
+            Sending::Established(flows) => ("established_xdp", &self.established, random(flows, 0)),
+            Sending::Short => ("established_xdp", &self.established, random(1, 0)),
+            Sending::Along(line) => {
+                let nth = self.along.iter().position(|(it, _)| *it == line);
+                let nth = nth.context("no such way")?;
+                let first = MOST + FLOWS * u32::try_from(nth)?;
+                (line.program, &self.along[nth].1, random(FLOWS, first))
+            }
+            Sending::Train(length) => {
+                let traffic = Traffic {
+                    state: self.state << 32,
+                    train: length - 1,
+                    step: u32::try_from(DATA)?,
+                    ..random(FLOWS, FIRST_OF_TRAINS)
+                };
+                ("train_xdp", &self.full, traffic)
+            }
+            Sending::Opening => {
+                let traffic = Traffic {
+                    state: self.fresh,
+                    ..random(1, 0)
+                };
+                ("opening_xdp", &self.opening, traffic)
+            }
+        };
+        let (frame, traffic) = (
+            frame.clone(),
+            Traffic {
+                header: words(frame),
+                ..traffic
+            },
+        );
         let map = self.bench.map_mut("TRAFFIC").context("no map TRAFFIC")?;
         Array::try_from(map)?.set(0, Given(traffic), 0)?;
         Ok((name, frame))
@@ -165,7 +227,7 @@ impl Injector {
 
     /// In the namespace of this interface.
     fn run(&self, name: &str, frame: &[u8], interface: &str, frames: u32) -> Result<()> {
-        let context = context(if_nametoindex(interface)?);
+        let context = context(if_nametoindex(interface)?, frame.len())?;
         let program = self.bench.program(name).context("no such program")?;
         let options = TestRunOptions {
             data_in: Some(frame),
@@ -201,8 +263,7 @@ fn await_end(frames: u32, sunk: impl Fn() -> Result<u64>) -> Result<u64> {
 }
 
 /// `struct xdp_md` of a frame that arrives at this interface: its octets from 0 on, no metadata.
-fn context(interface: u32) -> Vec<u8> {
-    let length = u32::try_from(FRAME).expect("a frame is short");
-    let words = [0, length, 0, interface, 0, 0];
-    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+fn context(interface: u32, length: usize) -> Result<Vec<u8>> {
+    let words = [0, u32::try_from(length)?, 0, interface, 0, 0];
+    Ok(words.iter().flat_map(|word| word.to_ne_bytes()).collect())
 }

@@ -10,11 +10,13 @@ mod forwarding;
 mod ground;
 mod handshakes;
 mod injector;
+mod lines;
 mod newcomers;
 mod rounds;
 mod stacks;
 mod stage;
 mod traffic;
+mod trains;
 mod variant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -50,7 +52,7 @@ pub struct Effort {
 impl Effort {
     /// For figures that are published.
     pub const THOROUGH: Self = Self {
-        rounds: 15,
+        rounds: 13,
         frames: 100_000,
         openings: 12_000,
         octets: 256 << 20,
@@ -91,7 +93,14 @@ pub fn packets(effort: Effort, report: &mut Report) -> Result<()> {
     }
     is_time_of_this_thread(&mut stages, softirqs)?;
     forwarding::measure(effort, &mut stages, softirqs, report)?;
+    lines::measure(effort, &mut stages, softirqs, report)?;
     newcomers::measure(effort, &mut stages, softirqs, report)
+}
+
+/// Measures which hook is the cheaper one for which traffic.
+pub fn hooks(effort: Effort, report: &mut Report) -> Result<()> {
+    let pinned = pinned(report)?;
+    trains::measure(effort, pinned.softirqs(), report)
 }
 
 /// Measures real TCP.

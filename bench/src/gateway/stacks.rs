@@ -112,7 +112,7 @@ impl<'a> Stacks<'a> {
             Kind::Isnguard(hook, options) => {
                 let options = [&ROOM, options].concat();
                 let prefix = Family::V4.protected();
-                isnguard = Some(variant::guard(lab, hook, prefix, &options)?);
+                isnguard = Some(variant::guard(lab, hook, &[prefix], &options)?);
             }
             Kind::Rules(rules) | Kind::Proxy(rules) => variant::rule(lab, rules)?,
         }

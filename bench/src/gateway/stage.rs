@@ -10,6 +10,7 @@ use super::{
     ground::{Ends, Ground},
     handshakes,
     injector::{Injector, Sending, Sent},
+    lines,
     traffic::{self, ACKNOWLEDGMENT, MOST, SEQUENCE, course},
     variant::{self, Kind, Variant},
 };
@@ -46,7 +47,30 @@ impl<'a> Stage<'a> {
             goes_through(&ends, variant, flow, *number)
                 .with_context(|| format!("flow {flow} through {}", variant.what))?;
         }
+        if lines::is_measured(variant) {
+            lines::go_through(&ends, ground, variant)?;
+        }
         injector.end_frames(ground)?;
+        Ok(Self {
+            variant,
+            ground,
+            injector,
+            isnguard,
+        })
+    }
+
+    /// Sets it up for data that may be joined on its way through the gateway, and leaves it like that as a network card would take
+    /// it; what XDP forwards is never joined.
+    pub fn joining(ground: &'a Ground, variant: Variant) -> Result<Self> {
+        let ends = ground.ends()?;
+        let (isnguard, _) = set_up(ground, variant, &ends)?;
+        let mut injector = Injector::new(ground, &[])?;
+        if variant.id == variant::FORWARD.id {
+            injector.end_frames(ground)?;
+        } else {
+            ground.joins()?;
+            injector.end_joined(ground)?;
+        }
         Ok(Self {
             variant,
             ground,

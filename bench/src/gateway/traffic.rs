@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 use etherparse::{PacketBuilder, TcpOptionElement};
-use isn_bench_ebpf::{Course, HEADER_WORDS};
+use isn_bench_ebpf::{Course, HEADER_WORDS, HEADER_WORDS_V6};
 use isn_common::flow::Key4;
 
 use crate::flows::{HIGH_WATER, OFFSET, PEER_NEXT};
@@ -31,7 +31,7 @@ const FIRST_NEW_PORT: u16 = 0x4000;
 const FIRST_PORT: u16 = 10_000;
 
 const WINDOW: u16 = 65_535;
-const HOPS: u8 = 64;
+pub const HOPS: u8 = 64;
 const MSS: TcpOptionElement = TcpOptionElement::MaximumSegmentSize(1460);
 /// Octets of headers, with what fills them up.
 pub const FRAME: usize = 8 * HEADER_WORDS;
@@ -132,14 +132,32 @@ impl Segment {
     }
 }
 
-/// A frame as words in memory.
-pub fn words(frame: &[u8; FRAME]) -> [u64; HEADER_WORDS] {
+/// Octets of data in a segment that is full, as large as those of hosts with timestamps.
+pub const DATA: usize = 1448;
+
+impl Segment {
+    /// The frame with as much data as fits.
+    pub fn full(&self, [from, to]: Link) -> Result<Vec<u8>> {
+        let mut segment = PacketBuilder::ethernet2(from, to)
+            .ipv4(self.from.0.octets(), self.to.0.octets(), HOPS)
+            .tcp(self.from.1, self.to.1, self.sequence, WINDOW);
+        if let Some(number) = self.acknowledgment {
+            segment = segment.ack(number);
+        }
+        let mut frame = Vec::new();
+        segment.write(&mut frame, &[0; DATA])?;
+        Ok(frame)
+    }
+}
+
+/// What a frame begins with, as words in memory.
+pub fn words(frame: &[u8]) -> [u64; HEADER_WORDS_V6] {
     let (words, _) = frame.as_chunks();
-    std::array::from_fn(|word| u64::from_ne_bytes(words[word]))
+    std::array::from_fn(|word| words.get(word).map_or(0, |it| u64::from_ne_bytes(*it)))
 }
 
 /// What sets the frame of an open flow apart from others.
-pub fn course(frame: &[u8; FRAME]) -> Course {
+pub fn course(frame: &[u8]) -> Course {
     let word = |at| u32::from_ne_bytes(octets(frame, at));
     let half = |at| u16::from_ne_bytes(octets(frame, at));
     Course {
@@ -153,7 +171,7 @@ pub fn course(frame: &[u8; FRAME]) -> Course {
     }
 }
 
-fn octets<const N: usize>(frame: &[u8; FRAME], at: usize) -> [u8; N] {
+fn octets<const N: usize>(frame: &[u8], at: usize) -> [u8; N] {
     std::array::from_fn(|octet| frame[at + octet])
 }
 

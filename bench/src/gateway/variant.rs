@@ -12,7 +12,10 @@ use isnguard::{
     settings,
 };
 
-use super::traffic::{self, HOSTS};
+use super::{
+    lines,
+    traffic::{self, HOSTS},
+};
 use crate::flows::{OFFSET, OPEN, record};
 
 /// One of them. A further one is a constant below and a place in [`super::VARIANTS`].
@@ -121,10 +124,15 @@ pub fn rule(lab: &Lab, rules: &str) -> Result<()> {
 }
 
 /// Attaches isnguard where it faces the hosts, which it guards.
-pub fn guard<'a>(lab: &'a Lab, hook: Hook, prefix: &str, options: &[&str]) -> Result<Isnguard<'a>> {
+pub fn guard<'a>(
+    lab: &'a Lab,
+    hook: Hook,
+    prefixes: &[&str],
+    options: &[&str],
+) -> Result<Isnguard<'a>> {
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     let mut setup = Setup::new(Placement::Inside, hook).with(options);
-    setup.protect = vec![prefix.to_owned()];
+    setup.protect = prefixes.iter().map(|it| (*it).to_owned()).collect();
     isnguard.attach(&setup)?;
     Ok(isnguard)
 }
@@ -136,16 +144,20 @@ pub fn guard_open_flows<'a>(
     options: &[&str],
     flows: u32,
 ) -> Result<Isnguard<'a>> {
-    let isnguard = guard(lab, hook, HOSTS, &[&ROOM, options].concat())?;
+    let prefixes = [HOSTS, lines::HOSTS];
+    let isnguard = guard(lab, hook, &prefixes, &[&ROOM, options].concat())?;
     let now = dataplane::now();
     let flows = (0..flows).map(|flow| Ok((traffic::key(flow)?, record(OPEN, OFFSET, Tick(now.0)))));
     let flows: Vec<_> = flows.collect::<Result<_>>()?;
-    let put = Upkeep::load(&pins(&isnguard)?)?.restore_v4(Place::Translated, &flows)?;
-    ensure!(
-        put == flows.len() as u64,
-        "{put} of {} flows found room",
-        flows.len()
-    );
+    let mut upkeep = Upkeep::load(&pins(&isnguard)?)?;
+    let put = upkeep.restore_v4(Place::Translated, &flows)?;
+    let all = flows.len() as u64;
+    ensure!(put == all, "{put} of {all} flows found room");
+    let flows = (0..lines::FLOWS).map(|flow| (lines::key(flow), record(OPEN, OFFSET, Tick(now.0))));
+    let flows: Vec<_> = flows.collect();
+    let put = upkeep.restore_v6(Place::Translated, &flows)?;
+    let all = flows.len() as u64;
+    ensure!(put == all, "{put} of {all} flows of IPv6 found room");
     Ok(isnguard)
 }
 

@@ -1,5 +1,7 @@
 //! The paths that are measured: which frame, which program, what must come of it, and which target the cost must meet.
 
+pub mod keyed;
+
 use etherparse::TcpHeader;
 use isn_bench_ebpf::Stimulus;
 use isn_common::{
@@ -9,16 +11,21 @@ use isn_common::{
 use isn_tests::test_run::Hook;
 
 use super::{
-    frames::{self, CLOSING, DOWN, FOLLOWED, Frame, NEW, PLAIN, Shape, UP, VLAN},
+    frames::{self, CLOSING, DOWN, FOLLOWED, Flow, Frame, NEW, PLAIN, Shape, UP, VLAN},
     lab::Subject,
 };
 
 /// One path.
+#[derive(Clone)]
 pub struct Case {
     pub id: String,
     pub what: String,
+    /// Where the programs run.
+    pub hook: Hook,
     pub subject: Subject,
     pub frame: Frame,
+    /// Of the runs of other cases, a part: this many times fewer.
+    pub seldom: u32,
     /// What restores the frame before each run; without it, each run finds what the one before has left.
     pub stimulus: Option<Stimulus>,
     /// Flows of which each run takes one.
@@ -44,7 +51,9 @@ impl Case {
         Self {
             id: id.into(),
             what: what.into(),
+            hook: Hook::Xdp,
             subject,
+            seldom: 1,
             stimulus: None,
             frame,
             flows: 1,
@@ -63,6 +72,35 @@ impl Case {
     fn among(mut self, flows: u32) -> Self {
         self.stimulus = Some(self.frame.stimulus(flows));
         self.flows = flows;
+        self
+    }
+
+    /// Each run meets a flow at random that the one before has not met, and makes an entry, which takes long. The floor is that of one
+    /// flow.
+    fn ever_new(mut self) -> Self {
+        self.seldom = 3;
+        self.stimulus = Some(self.frame.stimulus(1 << 20));
+        self
+    }
+
+    /// Each run meets the same flow with the same numbers.
+    fn restored(mut self) -> Self {
+        self.stimulus = Some(self.frame.stimulus(1));
+        self
+    }
+
+    /// Each run meets the next flow of a mix, from this one of so many on.
+    pub fn mixed(mut self, from: u32, packets: u32) -> Self {
+        self.stimulus = Some(Stimulus {
+            state: from.into(),
+            ..self.frame.stimulus(packets)
+        });
+        self
+    }
+
+    /// The same of another flow.
+    pub fn of(mut self, flow: Flow) -> Self {
+        self.frame = self.frame.of(flow);
         self
     }
 }
@@ -119,11 +157,17 @@ pub fn hot(hook: Hook) -> Vec<Case> {
     cases.extend(inbound());
     cases.extend(others());
     cases.extend(rare());
+    at(hook, cases)
+}
+
+/// All of these at a hook.
+fn at(hook: Hook, mut cases: Vec<Case>) -> Vec<Case> {
     let prefix = match hook {
         Hook::Xdp => "xdp",
         Hook::Tc => "tc",
     };
     for case in &mut cases {
+        case.hook = hook;
         case.id = format!("{prefix}-{}", case.id);
         case.what = format!("{}: {}", prefix.to_uppercase(), case.what);
     }
@@ -165,6 +209,41 @@ const NEW_DATA: Shape = Shape {
 /// Outbound data of which each segment is new, so that each moves the high-water mark.
 pub fn new_data() -> Case {
     out("out-data", "outbound data, all new", NEW_DATA, false)
+}
+
+/// The two directions of one flow: what the host sends, and what comes back. In the first pair each of the host's segments is new, in
+/// the second one each of the peer's acknowledgments; the other side's only looks.
+pub fn directions() -> [[Case; 2]; 2] {
+    let new = Shape {
+        service: DOWN,
+        ..INBOUND
+    };
+    [
+        [new_data(), into("in-ack", "inbound", INBOUND, false, 0)],
+        [
+            out("out-ack", "outbound", PLAIN, false),
+            into("in-new", "inbound", new, false, 0),
+        ],
+    ]
+}
+
+/// A SYN of a host, of which it is told.
+pub fn syn() -> Case {
+    let frame = Frame::new(
+        Shape {
+            service: NEW + 2,
+            ..PLAIN
+        },
+        |tcp| tcp.syn = true,
+    );
+    Case::new(
+        "syn",
+        "SYN of a host, new flow among a million",
+        Subject::Isnguard(Outbound),
+        frame,
+        Counter::PassOffsetZero,
+    )
+    .ever_new()
 }
 
 fn outbound() -> Vec<Case> {
@@ -286,19 +365,21 @@ fn rare() -> Vec<Case> {
             Counter::PassOffsetZero,
             |tcp| tcp.syn = true,
         ),
-        case(
-            "syn",
-            "SYN of a host, new flow among a million",
-            NEW + 2,
-            Counter::PassOffsetZero,
-            |tcp| tcp.syn = true,
-        )
-        .among(1 << 20),
+        syn(),
     ]
 }
 
 /// Offset of the protocol in a frame of IPv4.
 const PROTOCOL_AT: usize = 14 + 9;
+
+/// An outbound acknowledgment of flows of which there are as many as anybody wants.
+pub fn outbound_of_many() -> Case {
+    let up = Shape {
+        service: UP,
+        ..PLAIN
+    };
+    out("out-many", "outbound acknowledgment", up, false)
+}
 
 /// Flows at random, among few and many.
 pub fn random(flows: u32) -> Vec<Case> {
@@ -306,16 +387,11 @@ pub fn random(flows: u32) -> Vec<Case> {
     floor.id = format!("random-floor-{flows}");
     floor.what = format!("floor, one of {flows} flows at random");
     floor.against = Against::Nothing;
-    let up = Shape {
-        service: UP,
-        ..PLAIN
+    let out = Case {
+        id: format!("random-out-{flows}"),
+        what: format!("outbound, one of {flows} flows at random"),
+        ..outbound_of_many()
     };
-    let out = out(
-        &format!("random-out-{flows}"),
-        &format!("outbound, one of {flows} flows at random"),
-        up,
-        false,
-    );
     let into = into(
         &format!("random-in-{flows}"),
         &format!("inbound, one of {flows} flows at random"),

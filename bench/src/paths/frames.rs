@@ -15,17 +15,19 @@ pub const ROOM: usize = 2048;
 pub const fn offset(service: u16) -> u32 {
     match service {
         UP => 1,
-        DOWN | CLOSING => u32::MAX,
+        DOWN | CLOSING | KEPT => u32::MAX,
         _ => 0,
     }
 }
 
 /// Peer's ports: of flows with an offset, up and down; of others that are being closed; of such as are followed and have no
-/// offset; of new ones.
+/// offset; of keyed ones that have an entry, and of such as have lost it; of new ones.
 pub const UP: u16 = 443;
 pub const DOWN: u16 = 444;
 pub const CLOSING: u16 = 445;
 pub const FOLLOWED: u16 = 80;
+pub const KEPT: u16 = 446;
+pub const LOST: u16 = 447;
 pub const NEW: u16 = 8080;
 /// A VLAN that one of the flows lives in.
 pub const VLAN: u16 = 7;

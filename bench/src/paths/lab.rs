@@ -1,10 +1,9 @@
 //! Both objects in the kernel, with flows in their tables, and one measurement.
 
-use std::{
-    os::fd::AsFd as _,
-    sync::Barrier,
-    thread::{self, ScopedJoinHandle},
-};
+mod modes;
+pub mod together;
+
+use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::{
@@ -31,9 +30,9 @@ use isn_tests::{
 
 use super::{
     cases::Case,
-    frames::{self, CLOSING, DOWN, FOLLOWED, Flow, Frame, UP, VLAN},
+    frames::{self, CLOSING, DOWN, FOLLOWED, Flow, UP, VLAN},
 };
-use crate::{cpu::Pinned, object::OBJECT, stopwatch::timed};
+use crate::{object::OBJECT, stopwatch::timed};
 
 /// What runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,12 @@ pub struct Lab {
     restore: ProgramFd,
     targets: ProgramArray<MapData>,
     cpus: usize,
+    /// Frames become those of flows in the order of a mix.
+    follows: bool,
 }
+
+/// Packets of a mix, after which it begins anew.
+pub const MIX: u32 = 1 << 21;
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -73,6 +77,7 @@ impl Lab {
     pub fn new(hook: Hook, flows: u32) -> Result<Self> {
         let mut bench = EbpfLoader::new()
             .map_max_entries("FLOOR", flows)
+            .map_max_entries("MIX", MIX)
             .load(OBJECT)
             .context("cannot load the programs of the benchmark")?;
         let mut load = |what| loaded(&mut bench, hook, what);
@@ -100,6 +105,7 @@ impl Lab {
             restore,
             targets,
             cpus,
+            follows: false,
         };
         lab.fill(flows)?;
         Ok(lab)
@@ -162,44 +168,6 @@ impl Lab {
             );
         }
         Ok(took)
-    }
-
-    /// Nanoseconds for a run of a case's subject on each of several CPUs at once, one for each frame: their mean.
-    pub fn on_cpus(&mut self, case: &Case, frames: &[Frame], runs: u32) -> Result<f64> {
-        self.renew()?;
-        let counted =
-            |lab: &Self| Ok::<_, anyhow::Error>(lab.kernel.counters()?[case.outcome.index()]);
-        let before = counted(self)?;
-        let program = self.program(case.subject)?;
-        let together = Barrier::new(frames.len());
-        let took: Vec<f64> = thread::scope(|scope| {
-            let run = |(nth, frame): (usize, &Frame)| {
-                let (together, octets) = (&together, frame.octets.clone());
-                scope.spawn(move || {
-                    let pinned = Pinned::to_nth(nth);
-                    together.wait();
-                    let _pinned = pinned?;
-                    Self::repeated(program, &octets, runs)
-                })
-            };
-            let threads: Vec<_> = frames.iter().enumerate().map(run).collect();
-            let join = |thread: ScopedJoinHandle<'_, Result<f64>>| {
-                thread
-                    .join()
-                    .map_err(|_| anyhow!("a measuring thread panicked"))?
-            };
-            threads.into_iter().map(join).collect::<Result<_>>()
-        })?;
-        let all = u64::from(runs) * frames.len() as u64;
-        let seen = counted(self)? - before;
-        ensure!(
-            seen == all,
-            "{}: {seen} of {all} packets were {}",
-            case.id,
-            case.outcome.name()
-        );
-        let number = u32::try_from(took.len())?;
-        Ok(took.iter().sum::<f64>() / f64::from(number))
     }
 
     /// Brings the flows of all frames back to where they were before the runs so far.

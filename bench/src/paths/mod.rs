@@ -8,7 +8,9 @@
 mod cases;
 mod frames;
 mod lab;
+pub mod mix;
 mod pair;
+mod wakeups;
 
 use anyhow::{Result, ensure};
 use isn_tests::test_run::Hook;
@@ -54,8 +56,11 @@ pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         report.doing(&format!("paths at {hook:?}"));
         let mut lab = Lab::new(hook, HOT)?;
         rounds(&mut lab, &cases::hot(hook), effort, report)?;
+        lab.go_keyed()?;
+        rounds(&mut lab, &cases::keyed::all(hook), effort, report)?;
     }
-    pair::measure(effort, report)
+    pair::measure(effort, report)?;
+    wakeups::measure(report)
 }
 
 /// Flows at random among many.
@@ -88,6 +93,7 @@ fn rounds(lab: &mut Lab, cases: &[Case], effort: Effort, report: &mut Report) ->
 }
 
 fn once(lab: &mut Lab, case: &Case, bare: f64, runs: u32) -> Result<Measured> {
+    let runs = runs / case.seldom;
     let cost = cost(lab, case, bare, runs)?;
     let ratio = match case.against {
         Against::Nothing => 1.0,
@@ -124,10 +130,15 @@ fn figure(case: &Case, measured: &[Measured]) -> Result<Figure> {
         cost,
         Unit::NanosecondsAPacket,
     );
-    Ok(match (case.against, case.above_pass) {
-        (Against::Nothing, _) => figure,
-        (Against::Floor, false) => figure.over(ratio, "floor"),
-        (Against::Floor, true) => figure.over(ratio, "floor, less XDP_PASS"),
+    let against = match (case.above_pass, case.hook) {
+        (false, Hook::Xdp) => "floor",
+        (false, Hook::Tc) => "floor at TC",
+        (true, Hook::Xdp) => "floor, less XDP_PASS",
+        (true, Hook::Tc) => "floor at TC, less passing",
+    };
+    Ok(match case.against {
+        Against::Nothing => figure,
+        Against::Floor => figure.over(ratio, against),
     }
     .must(case.target))
 }

@@ -7,15 +7,57 @@ use super::{
     Effort, HOT,
     cases::{self, Case},
     frames::Flow,
-    lab::Lab,
+    lab::{Lab, together::unhindered},
 };
 use crate::{
     figure::{Figure, Unit},
     report::Report,
-    stopwatch::least_and_median,
 };
 
-/// Measures segments of which each moves its flow's high-water mark.
+/// Pieces of a hundred thousand runs in a round.
+const ROUND: u32 = 3;
+
+/// Two packets, again and again, each on a CPU of its own.
+struct Pair {
+    id: &'static str,
+    what: &'static str,
+    target: Option<&'static str>,
+    cases: [Case; 2],
+}
+
+/// Segments of which each moves its flow's high-water mark, on two CPUs; then the two directions of one flow, each on one.
+fn pairs() -> [Pair; 4] {
+    let new = |flow| cases::new_data().of(Flow(flow));
+    let [upload, download] = cases::directions();
+    [
+        Pair {
+            id: "two-cpus-flows",
+            what: "two CPUs at once, different flows",
+            target: Some("P15 different flows"),
+            cases: [new(0), new(1)],
+        },
+        Pair {
+            id: "two-cpus-flow",
+            what: "two CPUs at once, the same flow",
+            target: Some("P15 same flow"),
+            cases: [new(0), new(0)],
+        },
+        Pair {
+            id: "two-cpus-upload",
+            what: "two CPUs at once, one each way of a flow, new data out",
+            target: None,
+            cases: upload,
+        },
+        Pair {
+            id: "two-cpus-download",
+            what: "two CPUs at once, one each way of a flow, new acks in",
+            target: None,
+            cases: download,
+        },
+    ]
+}
+
+/// Measures all of them.
 pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2) {
         report.cannot("two CPUs at once", "this process may use one only");
@@ -23,49 +65,18 @@ pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     }
     report.doing("two CPUs at once");
     let mut lab = Lab::new(Hook::Xdp, HOT)?;
-    let case = cases::new_data();
-    let mut rounds = Vec::new();
-    for _ in 0..effort.rounds {
-        rounds.push(round(&mut lab, &case, effort.runs)?);
-    }
-    let kinds = [
-        (
-            "two-cpus-flows",
-            "two CPUs at once, different flows",
-            "P15 different flows",
-        ),
-        (
-            "two-cpus-flow",
-            "two CPUs at once, the same flow",
-            "P15 same flow",
-        ),
-    ];
-    for (kind, (id, what, target)) in kinds.into_iter().enumerate() {
-        let of = |part: fn(&Round, usize) -> f64| {
-            let values: Vec<f64> = rounds.iter().map(|round| part(round, kind)).collect();
-            least_and_median(&values).map(|(_, median)| median)
-        };
-        let value = of(|round, kind| round.together[kind])?;
-        let ratio = of(|round, kind| round.together[kind] / round.alone)?;
-        let figure = Figure::new(id, what, value, Unit::NanosecondsAPacket);
-        report.add(figure.over(ratio, "one CPU").must(Some(target)));
+    for pair in pairs() {
+        let [one, other] = [&pair.cases[..1], &pair.cases[1..]];
+        let (mut alone, mut together) = ([Vec::new(), Vec::new()], Vec::new());
+        for _ in 0..effort.rounds {
+            alone[0].extend(lab.on_cpus(one, ROUND)?);
+            alone[1].extend(lab.on_cpus(other, ROUND)?);
+            together.extend(lab.on_cpus(&pair.cases, ROUND)?);
+        }
+        let alone = f64::midpoint(unhindered(&alone[0])?, unhindered(&alone[1])?);
+        let together = unhindered(&together)?;
+        let figure = Figure::new(pair.id, pair.what, together, Unit::NanosecondsAPacket);
+        report.add(figure.over(together / alone, "one CPU").must(pair.target));
     }
     Ok(())
-}
-
-/// Nanoseconds for a segment in one round.
-struct Round {
-    alone: f64,
-    together: [f64; 2],
-}
-
-fn round(lab: &mut Lab, case: &Case, runs: u32) -> Result<Round> {
-    let frame = |flow| case.frame.clone().of(Flow(flow));
-    Ok(Round {
-        alone: lab.on_cpus(case, &[frame(0)], runs)?,
-        together: [
-            lab.on_cpus(case, &[frame(0), frame(1)], runs)?,
-            lab.on_cpus(case, &[frame(0), frame(0)], runs)?,
-        ],
-    })
 }

@@ -118,7 +118,7 @@ pub fn attach(request: &Request, stay: bool) -> Result<Attached, Failure> {
 fn refuse_if_taken(request: &Request, targets: &Targets) -> Result<(), Failure> {
     let choice = request.hook.unwrap_or(HookChoice::Auto);
     let mut at_xdp = targets.wanted.iter().filter(|target| {
-        let plan = hook::plan(choice, target.interface.kind.as_deref());
+        let plan = hook::plan(choice, target.interface.traits());
         let at_tc = matches!(plan, hook::Plan::Only(Hook::Tc, _));
         target.hook().is_none() && (target.forwards || !at_tc)
     });

@@ -38,15 +38,33 @@ pub enum Plan {
 /// not finished when XDP sees them, XDP cannot tell, and an incremental update would corrupt it.
 const UNFINISHED_CHECKSUMS: [&str; 4] = ["veth", "tun", "tap", "netkit"];
 
-/// What to try for `choice` on an interface of this kind.
+/// What decides on an interface.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traits<'a> {
+    /// Kind of a virtual interface; `None` for hardware.
+    pub kind: Option<&'a str>,
+    /// Segments come joined, by the network card or by the machine that a virtual one belongs to ([`JOINS`]).
+    pub joins: bool,
+}
+
+/// The offload by which segments come joined, as ethtool names it. Drivers give it up for native XDP.
+pub const JOINS: &str = "rx-gro-hw";
+
+/// What to try for `choice` on an interface like this.
 #[must_use]
-pub fn plan(choice: HookChoice, kind: Option<&str>) -> Plan {
+pub fn plan(choice: HookChoice, traits: Traits<'_>) -> Plan {
     let asked = |hook: Hook| Plan::Only(hook, format!("asked for with --hook {}", hook.name()));
     match choice {
         HookChoice::Xdp => asked(Hook::Xdp),
         HookChoice::XdpGeneric => asked(Hook::XdpGeneric),
         HookChoice::Tc => asked(Hook::Tc),
-        HookChoice::Auto => match unfinished(kind) {
+        HookChoice::Auto => match unfinished(traits.kind) {
+            None if traits.joins => Plan::Only(
+                Hook::Tc,
+                format!(
+                    "auto: segments come joined ({JOINS} is on), which drivers give up for native XDP"
+                ),
+            ),
             Some(kind) => Plan::Only(
                 Hook::Tc,
                 format!(
@@ -95,7 +113,8 @@ pub fn risk(hook: Hook, interface: &str, kind: Option<&str>) -> Option<String> {
     ))
 }
 
-fn unfinished(kind: Option<&str>) -> Option<&str> {
+/// Whether frames of such interfaces come with unfinished checksums.
+pub fn unfinished(kind: Option<&str>) -> Option<&str> {
     kind.filter(|kind| UNFINISHED_CHECKSUMS.contains(kind))
 }
 
@@ -103,10 +122,17 @@ fn unfinished(kind: Option<&str>) -> Option<&str> {
 mod tests {
     use super::*;
 
+    fn of(kind: &str) -> Traits<'_> {
+        Traits {
+            kind: Some(kind),
+            joins: false,
+        }
+    }
+
     #[test]
     fn auto_takes_tc_where_checksums_are_unfinished() {
         for kind in ["veth", "tun", "netkit"] {
-            let Plan::Only(Hook::Tc, reason) = plan(HookChoice::Auto, Some(kind)) else {
+            let Plan::Only(Hook::Tc, reason) = plan(HookChoice::Auto, of(kind)) else {
                 panic!("{kind}")
             };
             assert!(
@@ -118,8 +144,30 @@ mod tests {
 
     #[test]
     fn auto_asks_the_driver_elsewhere() {
-        assert_eq!(plan(HookChoice::Auto, None), Plan::XdpElseTc);
-        assert_eq!(plan(HookChoice::Auto, Some("bridge")), Plan::XdpElseTc);
+        assert_eq!(plan(HookChoice::Auto, Traits::default()), Plan::XdpElseTc);
+        assert_eq!(plan(HookChoice::Auto, of("bridge")), Plan::XdpElseTc);
+    }
+
+    #[test]
+    fn auto_takes_tc_where_xdp_would_cost_joined_segments_and_does_not_where_it_is_asked_for() {
+        let card = Traits {
+            joins: true,
+            ..Traits::default()
+        };
+        let Plan::Only(Hook::Tc, reason) = plan(HookChoice::Auto, card) else {
+            panic!()
+        };
+        assert!(reason.contains("rx-gro-hw"), "{reason}");
+        let asked = plan(HookChoice::Xdp, card);
+        assert!(matches!(asked, Plan::Only(Hook::Xdp, _)), "{asked:?}");
+        let wire = Traits {
+            joins: true,
+            ..of("veth")
+        };
+        let Plan::Only(Hook::Tc, reason) = plan(HookChoice::Auto, wire) else {
+            panic!()
+        };
+        assert!(reason.contains("unfinished checksums"), "{reason}");
     }
 
     #[test]
@@ -129,7 +177,7 @@ mod tests {
             (HookChoice::XdpGeneric, Hook::XdpGeneric),
             (HookChoice::Tc, Hook::Tc),
         ] {
-            let Plan::Only(planned, reason) = plan(choice, Some("veth")) else {
+            let Plan::Only(planned, reason) = plan(choice, of("veth")) else {
                 panic!()
             };
             assert_eq!(planned, hook);

@@ -4,8 +4,11 @@ use netlink_packet_route::link::{
     InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
 };
 
-use super::netlink::Netlink;
-use crate::failure::{Explain as _, Failure};
+use super::{hook::Traits, netlink::Netlink};
+use crate::{
+    doctor,
+    failure::{Explain as _, Failure},
+};
 
 /// What is known of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +100,17 @@ fn xdp_programs(attributes: &[LinkXdp]) -> Vec<u32> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+impl Interface {
+    /// What decides which hook is taken on it.
+    #[must_use]
+    pub fn traits(&self) -> Traits<'_> {
+        Traits {
+            kind: self.kind.as_deref(),
+            joins: doctor::joins(&self.name),
+        }
+    }
 }
 
 /// All interfaces of the current network namespace.

@@ -145,11 +145,10 @@ impl Seating<'_, '_> {
     }
 
     fn ingress(&mut self, choice: HookChoice) -> Result<LinkName, Failure> {
-        let kind = self.target.interface.kind.as_deref();
         let plan = match self.target.hook() {
             _ if self.target.forwards => Plan::Only(Hook::Xdp, hook::FORWARDS.into()),
             Some(hook) => Plan::Only(hook, self.note.reason.clone()),
-            None => hook::plan(choice, kind),
+            None => hook::plan(choice, self.target.interface.traits()),
         };
         let (name, reason) = match plan {
             Plan::Only(Hook::Tc, reason) => (self.tc(Way::Ingress)?, reason),

@@ -59,6 +59,8 @@ checks! {
     Lro = "lro";
     /// Where merged segments meet the hook.
     Gro = "gro";
+    /// The hook is the cheaper one for the traffic.
+    Traffic = "traffic";
     /// Whether unfinished checksums can meet XDP.
     Checksums = "checksums";
     /// VLAN tags are in the frame where the hook looks for them.

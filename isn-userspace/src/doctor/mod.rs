@@ -12,7 +12,7 @@ mod tests;
 
 pub use check::{Check, Finding, Fix, Verdict};
 pub use examination::{Examination, examine};
-pub(crate) use gather::{forward, rp_filter};
+pub(crate) use gather::{forward, joins, rp_filter};
 pub(crate) use judge::forward::refusal as forward_refusal;
 
 /// A fact, or why it could not be found out.

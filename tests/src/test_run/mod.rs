@@ -318,6 +318,14 @@ impl Kernel {
         )
     }
 
+    /// The ring of the samples, for whoever waits on it.
+    pub fn ring_fd(&self) -> Result<BorrowedFd<'_>> {
+        match self.ebpf.map(maps::SAMPLES) {
+            Some(Map::RingBuf(data)) => Ok(data.fd().as_fd()),
+            _ => bail!("the object has no ring {}", maps::SAMPLES),
+        }
+    }
+
     /// Takes the samples out of their ring.
     pub fn samples(&mut self) -> Result<Vec<Sample>> {
         let mut ring: RingBuf<_> = self.map_mut(maps::SAMPLES)?.try_into()?;

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     dataplane::{
         Status,
+        hook::JOINS,
         interfaces::Interface,
         netlink::{Netlink, Way},
         programs,
@@ -74,6 +75,13 @@ pub fn device(
         others: around.others(netlink, interface),
         interface: interface.clone(),
     }
+}
+
+/// Whether segments come joined to an interface, as far as it can be told.
+#[must_use]
+pub fn joins(interface: &str) -> bool {
+    let offloads = Ethtool::new(interface).and_then(|it| it.offloads());
+    offloads.is_ok_and(|on| on.iter().any(|it| it == JOINS))
 }
 
 impl Surroundings<'_> {

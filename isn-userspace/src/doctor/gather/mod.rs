@@ -14,5 +14,5 @@ mod sysctl;
 pub use forward::forward;
 pub use gateway::{gateway, rp_filter, sides};
 pub use instance::{key, running, state};
-pub use interface::{Surroundings, device};
+pub use interface::{Surroundings, device, joins};
 pub use machine::machine;

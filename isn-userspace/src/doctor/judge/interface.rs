@@ -1,19 +1,19 @@
 //! An interface: there, up, its driver, which hook, who else is on it, and whether it is the right one of several.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::{
     super::{
         Check, Finding, Known,
         check::{advice, command},
     },
-    known, offloads,
+    known, offloads, traffic,
 };
 use crate::{
     dataplane::{
         Hook,
-        hook::{self, Plan},
+        hook::{self, Plan, Traits},
         interfaces::Interface,
         refusal,
     },
@@ -96,6 +96,7 @@ pub fn judge(device: &Device) -> Vec<Finding> {
         offloads::mtu(device, hook),
         offloads::lro(device, hook),
         offloads::gro(device, hook),
+        traffic::judge(device, hook),
         offloads::checksums(device, hook),
         offloads::vlan(device, hook),
         known(Check::Programs, &device.others, |others| {
@@ -138,7 +139,11 @@ fn expected(device: &Device) -> (Hook, String) {
         Seated::Attached(hook, reason) => return (*hook, reason.clone()),
         Seated::Asked(choice) => *choice,
     };
-    match hook::plan(choice, device.interface.kind.as_deref()) {
+    let traits = Traits {
+        kind: device.interface.kind.as_deref(),
+        joins: offloads::is_known_on(device, hook::JOINS),
+    };
+    match hook::plan(choice, traits) {
         Plan::Only(hook, reason) => (hook, reason),
         Plan::XdpElseTc => match (&device.xdp, offloads::too_long(device)) {
             (Ok(features), _) if !features.basic => (

@@ -10,6 +10,7 @@ pub mod offloads;
 pub mod placement;
 pub mod ruleset;
 pub mod tables;
+pub mod traffic;
 
 use super::{Check, Finding, Known};
 

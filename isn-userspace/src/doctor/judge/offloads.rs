@@ -57,6 +57,12 @@ fn is_on(offloads: &[String], name: &str) -> bool {
     offloads.iter().any(|it| it == name)
 }
 
+/// Whether an offload is on, as far as it can be told.
+pub fn is_known_on(device: &Device, name: &str) -> bool {
+    let offloads = device.offloads.as_ref();
+    offloads.is_ok_and(|offloads| is_on(offloads, name))
+}
+
 /// LRO throws away what tells merged segments apart; nothing that is forwarded may be merged by it.
 pub fn lro(device: &Device, hook: Hook) -> Finding {
     let name = &device.interface.name;

@@ -110,6 +110,35 @@ fn offloads_are_read_and_switched_off_as_told() -> Result<()> {
     Examined::by(&isnguard, &generic)?.ensure("gro", "ok", &["rx-gro: off"])
 }
 
+/// What each hook is for depends on what joins segments and on what native XDP would cost; a hook that is asked for is taken all the same.
+#[test]
+fn the_hook_is_advised_by_what_the_interface_offers() -> Result<()> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut isnguard = Isnguard::new(&lab.gateway)?;
+    let gro = |state: &str| lab.gateway.run("ethtool", &["-K", INSIDE_IF, "gro", state]);
+    gro("on")?;
+    let auto = Examined::by(&isnguard, &INSIDE)?;
+    auto.ensure("hook", "ok", &["tc would be used", "unfinished checksums"])?;
+    auto.ensure(
+        "traffic",
+        "ok",
+        &[
+            "rx-gro: on",
+            "rx-gro-hw: off",
+            "native XDP offered",
+            "bulk TCP",
+        ],
+    )?;
+    gro("off")?;
+    let at_xdp = Examined::by(&isnguard, &with_xdp())?;
+    at_xdp.ensure("traffic", "warn", &["rx-gro: off", "64 KiB", "--hook tc"])?;
+    at_xdp.ensure_fine()?;
+    isnguard.attach(&Setup::new(Placement::Inside, Hook::Xdp))?;
+    let in_use = Examined::by(&isnguard, &[])?;
+    in_use.ensure("hook", "ok", &["xdp in use", "asked for with --hook xdp"])?;
+    in_use.ensure("traffic", "warn", &["gives up segments of 64 KiB"])
+}
+
 #[test]
 fn jumbo_frames_are_held_against_what_the_driver_says_and_it_is_so() -> Result<()> {
     let lab = Lab::new(LabOptions::default())?;

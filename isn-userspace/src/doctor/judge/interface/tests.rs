@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A network card that does everything.
-fn card() -> Device {
+pub fn card() -> Device {
     Device {
         interface: interface("eth1", 3),
         placement: Placement::Inside,
@@ -90,6 +90,10 @@ fn auto_is_foretold_from_kind_features_and_length() {
     };
     assert!(hook(jumbo).contains("the MTU is 9000"), "{}", hook(jumbo));
     assert_eq!(found(&with(jumbo), Check::Mtu).verdict, Verdict::Ok);
+    assert!(
+        hook(|it| it.offloads = Ok(vec!["rx-gro-hw".into()]))
+            .starts_with("tc would be used: auto: segments come joined")
+    );
     let in_use = hook(|it| it.hook = Seated::Attached(Hook::Tc, "asked for".into()));
     assert_eq!(in_use, "tc in use: asked for");
 }
