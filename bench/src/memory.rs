@@ -16,10 +16,8 @@ pub struct Taken {
     pub octets: u64,
 }
 
-/// The tables of flows, then what is kept beside them.
-const MAPS: [&str; 15] = [
-    maps::SLOTS_V4,
-    maps::SLOTS_V6,
+/// The tables of flows, translated ones with their slots; then what is kept beside them.
+const MAPS: [&str; 13] = [
     maps::TRANSLATED_V4,
     maps::TRANSLATED_V6,
     maps::HALF_OPEN_V4,
@@ -37,10 +35,16 @@ const MAPS: [&str; 15] = [
 
 /// What each map takes now.
 pub fn taken(pins: &Pins) -> Result<Vec<Taken>> {
+    let one = |name| octets(pins, name).with_context(|| format!("of the map {name}"));
     let of = |name| {
+        let slots = match name {
+            maps::TRANSLATED_V4 => one(maps::SLOTS_V4)?,
+            maps::TRANSLATED_V6 => one(maps::SLOTS_V6)?,
+            _ => 0,
+        };
         Ok(Taken {
             name,
-            octets: octets(pins, name).with_context(|| format!("of the map {name}"))?,
+            octets: slots + one(name)?,
         })
     };
     MAPS.into_iter().map(of).collect()
