@@ -9,7 +9,7 @@ use crate::{
     abi::flow::{Control, Record},
     connection,
     datapath::{receive, send_established},
-    flow::{Address, Direction, Key4, Key6, Vlan},
+    flow::{Address, Direction, FlowKey as _, Key4, Key6, Vlan},
     headers::{
         ethernet::{IPV4, IPV6},
         tcp::PROTOCOL,
@@ -17,7 +17,7 @@ use crate::{
     packet::Packet,
     segment::{self, Located},
     tcp::flags::Flags,
-    verdict::Verdict,
+    verdict::{PassReason, Verdict},
     world::Tables,
 };
 
@@ -52,6 +52,9 @@ pub fn run<A: Plain, P: Packet, W: Tables<A>>(
     direction: Direction,
 ) -> Option<Verdict> {
     let (key, segment) = A::plain(packet, direction)?;
+    if !world.may_be_guarded(key.host().address) {
+        return Some(Verdict::Pass(PassReason::NoFlow));
+    }
     let flow = world.settled(&key)?;
     let record = plain_record(&flow.record())?;
     Some(match direction {

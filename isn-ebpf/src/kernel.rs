@@ -18,7 +18,7 @@ use isn_common::{
     },
     counter::Counter,
     expiry::Place,
-    flow::{Key4, Key6},
+    flow::{Address as _, Key4, Key6},
     keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
@@ -40,9 +40,9 @@ use isn_common::{
 use crate::{
     hide::hide,
     maps::{
-        COUNTERS, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6, HOSTS_V4, HOSTS_V6, LOAD,
-        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, STORMS,
-        TRANSLATED_V4, TRANSLATED_V6,
+        COUNTERS, FILTER_V4, FILTER_V6, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6,
+        HOSTS_V4, HOSTS_V6, LOAD, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES,
+        SETTINGS, SHARES, STORMS, TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -172,11 +172,27 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
+    ($address:ty, $key:ty, $bits:literal, $translated:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident, $filter:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $glimpse:ident, $sample:ident, $learnt:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
+            #[inline(always)]
+            fn may_be_guarded(&self, host: $address) -> bool {
+                let bit = host.filter_bit();
+                $filter
+                    .get(bit.word)
+                    .is_some_and(|word| word.load() & bit.bits != 0)
+            }
+
+            #[inline(always)]
+            fn note_flows_of(&self, host: $address) {
+                let bit = host.filter_bit();
+                if let Some(word) = $filter.get(bit.word) {
+                    word.set(bit.bits);
+                }
+            }
+
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
                 $translated.get_ptr(key).map(Found)
@@ -638,6 +654,7 @@ tables!(
     HISTORY_V4,
     PREVIOUS_V4,
     POLICY_V4,
+    FILTER_V4,
     LOAD_V4,
     HOSTS_V4,
     promote_v4,
@@ -668,6 +685,7 @@ tables!(
     HISTORY_V6,
     PREVIOUS_V6,
     POLICY_V6,
+    FILTER_V6,
     LOAD_V6,
     HOSTS_V6,
     promote_v6,
