@@ -7,6 +7,7 @@ use isn_common::{
     upkeep::{Header, Task},
 };
 use isn_tests::{
+    packet_builder::carrier::{HOST4, HOST6},
     test_run::{Hook, Kernel, clock},
     two_worlds::{prelude::*, state::State},
 };
