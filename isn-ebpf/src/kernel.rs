@@ -4,7 +4,7 @@ use core::{mem::MaybeUninit, ops::Deref};
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
+    helpers::bpf_ktime_get_ns,
     maps::lpm_trie::Key,
 };
 use aya_log_ebpf::debug;
@@ -38,6 +38,7 @@ use isn_common::{
 };
 
 use crate::{
+    clock,
     hide::hide,
     maps::{
         COUNTERS, FILTER_V4, FILTER_V6, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6,
@@ -92,8 +93,7 @@ impl World for Kernel {
 
     #[inline(always)]
     fn now(&self) -> Tick {
-        // SAFETY: the helper has no preconditions.
-        Tick::from_nanoseconds(unsafe { bpf_ktime_get_coarse_ns() })
+        clock::now()
     }
 
     #[inline(always)]

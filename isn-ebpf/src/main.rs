@@ -25,6 +25,7 @@
 )]
 #![allow(missing_docs, reason = "aya's macros expand to functions without")]
 
+mod clock;
 mod forward;
 mod hide;
 mod kernel;
