@@ -7,7 +7,7 @@ use isn_common::{
     checksum::Change,
     host::Frame,
     tcp::{
-        options::{SynOptions, are_plain},
+        options::{self, Layout, SynOptions},
         sack,
         seq::Offset,
         timestamps::{self, Field, Move},
@@ -37,10 +37,19 @@ pub fn run(input: &[u8]) {
     let (start, end) = (tcp + FIXED, frame.octets.len());
     let read = SynOptions::read(&frame, start, end);
     assert_eq!(SynOptions::from_bits(read.to_bits()), read);
-    if are_plain(&frame, start, end) {
+    let layout = options::layout(&frame, start, end);
+    if layout != Layout::Other {
         assert!(!read.authenticated, "plain options are not signed");
     }
-    if sack::may_hold(&frame, start, end) {
+    if let Layout::Sacks(blocks) = layout {
+        let (mut here, mut there) = (frame.clone(), frame.clone());
+        assert_eq!(
+            sack::behind_stamps_to_host(&mut here, start, blocks, by),
+            sack::to_host(&mut there, start, end, tcp, by),
+        );
+        assert_eq!(here, there, "a walk finds the same edges");
+    }
+    if sack::may_hold(layout, start, end) {
         there_and_back(
             &frame,
             tcp,

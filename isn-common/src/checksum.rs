@@ -53,13 +53,7 @@ impl Change {
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits before")]
     pub const fn folded(self) -> u16 {
-        // A few words of 33 bits: what lies above 32 bits is small.
-        let sum = (self.0 & 0xffff)
-            .wrapping_add(self.0 >> 16 & 0xffff)
-            .wrapping_add(self.0 >> 32);
-        let sum = (sum & 0xffff).wrapping_add(sum >> 16);
-        let sum = (sum & 0xffff).wrapping_add(sum >> 16);
-        sum as u16
+        folded(self.0)
     }
 
     /// The checksum field after the change: `HC' = ~(~HC + ~m + m')` (RFC 1624 eqn. 3). A field
@@ -68,13 +62,26 @@ impl Change {
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits before")]
     pub const fn applied_to(self, field: u16) -> u16 {
-        if self.is_none() {
+        let sum = folded(self.0.wrapping_add(!field as u64));
+        // A field of 0xffff stays what it is where nothing changes.
+        if sum == 0xffff && self.is_none() {
             return field;
         }
-        let sum = (!field as u32).wrapping_add(self.folded() as u32);
-        let sum = (sum & 0xffff).wrapping_add(sum >> 16);
-        !(sum as u16)
+        !sum
     }
+}
+
+/// A sum as one of 16 bits, with what was carried out added (RFC 1071). It is 0 only if all its words were.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits before")]
+const fn folded(sum: u64) -> u16 {
+    // A few words of 33 bits: what lies above 32 bits is small.
+    let sum = (sum & 0xffff)
+        .wrapping_add(sum >> 16 & 0xffff)
+        .wrapping_add(sum >> 32);
+    let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+    let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+    sum as u16
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     connection,
     counter::Counter,
     expiry::Place,
-    express::{self, Plain},
+    express,
     flow::Direction,
     headers::ethernet::{self, Ethernet, IPV4, IPV6},
     icmp,
@@ -20,7 +20,10 @@ use crate::{
     segment::{Family, Segment},
     settle::{self, Settled},
     storm,
-    tcp::{options, seq::Offset},
+    tcp::{
+        options::{self, Layout},
+        seq::Offset,
+    },
     translate::{self, Translation},
     verdict::{DropReason, PassReason, Verdict},
     world::{Held, Tables, World},
@@ -48,7 +51,7 @@ where
     P: Packet,
     W: Tables<[u8; 4]> + Tables<[u8; 16]>,
 {
-    let verdict = match first_look(packet, world, direction) {
+    let verdict = match look(packet, world, direction) {
         Step::Done(verdict) => verdict,
         Step::Opening => opening::<[u8; 4], P, W>(packet, world, direction),
         Step::Icmp => icmp::error::<[u8; 4], P, W>(packet, world, direction),
@@ -62,7 +65,19 @@ where
     verdict
 }
 
-/// The fast path of IPv4: every packet but SYNs. One lookup for a translated flow, no policy, no
+#[inline(always)]
+fn look<P, W>(packet: &mut P, world: &W, direction: Direction) -> Step
+where
+    P: Packet,
+    W: Tables<[u8; 4]> + Tables<[u8; 16]>,
+{
+    match express::run(packet, world, direction) {
+        Some(verdict) => Step::Done(verdict),
+        None => first_look(packet, world, direction),
+    }
+}
+
+/// The path of IPv4: every packet but SYNs. One lookup for a translated flow, no policy, no
 /// lock. Says so where the packet is not IPv4.
 #[inline(always)]
 pub fn first_look<P, W>(packet: &mut P, world: &W, direction: Direction) -> Step
@@ -70,9 +85,6 @@ where
     P: Packet,
     W: Tables<[u8; 4]>,
 {
-    if let Some(verdict) = express::run::<[u8; 4], P, W>(packet, world, direction) {
-        return Step::Done(verdict);
-    }
     match ethernet::read(packet) {
         Ok(link) if link.ether_type == IPV4 => {
             follow::<[u8; 4], P, W>(packet, world, link, direction)
@@ -85,14 +97,11 @@ where
 
 /// The fast path of one family.
 #[inline(always)]
-pub fn established<A: Family + Plain, P: Packet, W: Tables<A>>(
+pub fn established<A: Family, P: Packet, W: Tables<A>>(
     packet: &mut P,
     world: &W,
     direction: Direction,
 ) -> Step {
-    if let Some(verdict) = express::run::<A, P, W>(packet, world, direction) {
-        return Step::Done(verdict);
-    }
     match ethernet::read(packet) {
         Ok(link) => follow::<A, P, W>(packet, world, link, direction),
         Err(reason) => Step::Done(Verdict::Pass(reason)),
@@ -222,7 +231,8 @@ fn unknown<A: Family, P: Packet, W: Tables<A>>(
     let Some(offset) = world.recomputed(key) else {
         return Err(no_flow);
     };
-    if is_signed(packet, segment) {
+    let layout = options::layout(packet, segment.options_at(), segment.payload_at);
+    if is_signed(packet, segment, layout) {
         return Err(no_flow);
     }
     if direction == Direction::Outbound {
@@ -309,7 +319,8 @@ pub(crate) fn send_established<P: Packet, W: World>(
     by: Translation,
 ) -> Verdict {
     if !by.is_none() {
-        count_signed(packet, world, segment);
+        let layout = options::layout(packet, segment.options_at(), segment.payload_at);
+        count_signed(packet, world, segment, layout);
     }
     send(packet, segment, by)
 }
@@ -317,17 +328,17 @@ pub(crate) fn send_established<P: Packet, W: World>(
 /// Counts a signature that no SYN has announced (S7): the translation breaks it, which must not go
 /// unnoticed.
 #[inline(always)]
-fn count_signed<P: Packet, W: World>(packet: &P, world: &W, segment: &Segment) {
-    if is_signed(packet, segment) {
+fn count_signed<P: Packet, W: World>(packet: &P, world: &W, segment: &Segment, layout: Layout) {
+    if is_signed(packet, segment, layout) {
         world.count(Counter::SignedTranslated, 1);
     }
 }
 
 /// Whether TCP-MD5 or TCP-AO signs the segment.
 #[inline(always)]
-fn is_signed<P: Packet>(packet: &P, segment: &Segment) -> bool {
+fn is_signed<P: Packet>(packet: &P, segment: &Segment, layout: Layout) -> bool {
     let (start, end) = (segment.options_at(), segment.payload_at);
-    !options::are_plain(packet, start, end) && packet.syn_options(start, end).authenticated
+    layout == Layout::Other && packet.syn_options(start, end).authenticated
 }
 
 /// A host without a connection resets what it gets with sequence number 0 (RFC 9293 section
@@ -404,8 +415,9 @@ pub(crate) fn receive<P: Packet, W: World>(
     if !segment.flags.ack() || none {
         return Verdict::Pass(PassReason::NothingToTranslate);
     }
-    count_signed(packet, world, segment);
-    match translate::inbound(packet, segment, by) {
+    let layout = options::layout(packet, segment.options_at(), segment.payload_at);
+    count_signed(packet, world, segment, layout);
+    match translate::inbound(packet, segment, by, layout) {
         Some(edges) => {
             if edges != 0 {
                 world.count(Counter::SackEdgesTranslated, u64::from(edges));

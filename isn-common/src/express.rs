@@ -9,15 +9,15 @@ use crate::{
     abi::flow::{Control, Record},
     connection,
     datapath::{receive, send_established},
-    flow::{Address, Direction, Key4, Key6, Vlan},
+    flow::{Address, Direction, FlowKey as _, Key4, Key6, Vlan},
     headers::{
         ethernet::{IPV4, IPV6},
-        tcp::PROTOCOL,
+        tcp::{PROTOCOL, SHORTEST},
     },
     packet::Packet,
-    segment::{self, Located},
-    tcp::flags::Flags,
-    verdict::Verdict,
+    segment::{Located, Segment},
+    tcp::{flags::Flags, seq::Seq},
+    verdict::{PassReason, Verdict},
     world::Tables,
 };
 
@@ -36,33 +36,63 @@ const DECISIVE: u32 = OPEN
     | Control::CLAIMED;
 
 /// Bits of the fragment field of IPv4 that say that there are more fragments, or that this is a later one.
-const MORE_OR_LATER: u16 = 0x3fff;
+const MORE_OR_LATER: u32 = 0x3fff;
 
-/// An address family whose plain frames can be read.
-pub trait Plain: Address {
-    /// The segment and its flow, oriented for `direction`; `None` if the frame is not plain.
-    fn plain<P: Packet>(packet: &P, direction: Direction) -> Option<Located<Self>>;
-}
+/// Where the words of a frame begin: so that the type of the frame is the lower half of the first, and the IP header begins with the next.
+const WORDS_AT: usize = 10;
+/// Octets of an Ethernet header.
+const ETHERNET: usize = 14;
+/// Octets of an IPv4 header without options.
+const IPV4_HEADER: u32 = 20;
+/// Octets of an IPv6 header.
+const IPV6_HEADER: u32 = 40;
 
 /// What becomes of a packet; `None` if the packet or its flow is not plain.
 #[inline(always)]
-pub fn run<A: Plain, P: Packet, W: Tables<A>>(
+pub fn run<P, W>(packet: &mut P, world: &W, direction: Direction) -> Option<Verdict>
+where
+    P: Packet,
+    W: Tables<[u8; 4]> + Tables<[u8; 16]>,
+{
+    let words: [u32; 11] = packet.words(WORDS_AT)?;
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    match u32::from_be(words[0]) as u16 {
+        IPV4 => {
+            let (key, segment) = ipv4(packet, &words, direction)?;
+            follow::<[u8; 4], P, W>(packet, world, &key, &segment, direction)
+        }
+        IPV6 => {
+            let (key, segment) = ipv6(packet, &packet.words(WORDS_AT)?, direction)?;
+            follow::<[u8; 16], P, W>(packet, world, &key, &segment, direction)
+        }
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn follow<A: Address, P: Packet, W: Tables<A>>(
     packet: &mut P,
     world: &W,
+    key: &A::Key,
+    segment: &Segment,
     direction: Direction,
 ) -> Option<Verdict> {
-    let (key, segment) = A::plain(packet, direction)?;
-    let flow = world.settled(&key)?;
+    if !world.may_be_guarded(key.host().address) {
+        return Some(Verdict::Pass(PassReason::NoFlow));
+    }
+    let flow = world.settled(key)?;
+    // Before the record is read: what is asked of the kernel costs whatever a processor's registers hold.
+    let now = world.now();
     let record = plain_record(&flow.record())?;
     Some(match direction {
         Direction::Outbound => {
             // From the host's FIN on its timestamps are remembered, but this is not such a flow.
-            let _ = connection::outbound(&*flow, &record, &segment, world.now());
-            send_established(packet, world, &segment, record.translation())
+            let _ = connection::outbound(&*flow, &record, segment, now);
+            send_established(packet, world, segment, record.translation())
         }
         Direction::Inbound => {
-            connection::inbound(&*flow, &record, &segment, world.now());
-            receive(packet, world, &segment, record.translation())
+            connection::inbound(&*flow, &record, segment, now);
+            receive(packet, world, segment, record.translation())
         }
     })
 }
@@ -95,60 +125,151 @@ fn vlan<P: Packet>(packet: &P) -> Vlan {
     }
 }
 
-macro_rules! plain {
-    ($address:ty, $key:ident, $read:ident, $number:ident) => {
-        impl Plain for $address {
-            #[inline(always)]
-            fn plain<P: Packet>(packet: &P, direction: Direction) -> Option<Located<Self>> {
-                let (source_at, destination_at, tcp_at, length) = $read(packet)?;
-                let mut segment = segment::read(packet, tcp_at, length, false).ok()?;
-                segment.flags = plain_flags(segment.flags.0)?;
-                let source = packet.$number(source_at)?.to_be_bytes();
-                let destination = packet.$number(destination_at)?.to_be_bytes();
-                let (from, to) = (
-                    segment.source_port.to_be_bytes(),
-                    segment.destination_port.to_be_bytes(),
-                );
-                let (host, peer, host_port, peer_port) = match direction {
-                    Direction::Outbound => (source, destination, from, to),
-                    Direction::Inbound => (destination, source, to, from),
-                };
-                let vlan = vlan(packet).0;
-                let key = $key {
-                    host,
-                    peer,
-                    host_port,
-                    peer_port,
-                    vlan,
-                };
-                Some((key, segment))
-            }
-        }
-    };
-}
-
-plain!([u8; 4], Key4, ipv4, word);
-plain!([u8; 16], Key6, ipv6, quadword);
-
-/// Offsets of the addresses and of the TCP header of a plain frame of IPv4 (RFC 791), and the octets of its datagram from there on.
+/// A plain frame of IPv4 (RFC 791), as words: from [`WORDS_AT`] on, the headers of IP and TCP.
 #[inline(always)]
-fn ipv4<P: Packet>(packet: &P) -> Option<(usize, usize, usize, u32)> {
-    let h: [u8; 34] = packet.load(0)?;
-    let is_plain = u16::from_be_bytes([h[12], h[13]]) == IPV4
-        && h[14] == 0x45
-        && h[23] == PROTOCOL
-        && u16::from_be_bytes([h[20], h[21]]) & MORE_OR_LATER == 0;
-    let total = u32::from(u16::from_be_bytes([h[16], h[17]]));
-    let length = total.checked_sub(20)?;
-    (is_plain && packet.holds(total.wrapping_add(14))).then_some((26, 30, 34, length))
+fn ipv4<P: Packet>(
+    packet: &P,
+    words: &[u32; 11],
+    direction: Direction,
+) -> Option<Located<[u8; 4]>> {
+    let [
+        _,
+        first,
+        second,
+        third,
+        source,
+        destination,
+        ports,
+        tcp @ ..,
+    ] = *words;
+    let first = u32::from_be(first);
+    let is_plain = first >> 24 == 0x45
+        && u32::from_be(third) >> 16 & 0xff == u32::from(PROTOCOL)
+        && u32::from_be(second) & MORE_OR_LATER == 0;
+    if !is_plain {
+        return None;
+    }
+    let segment = segment(packet, first & 0xffff, IPV4_HEADER, ports, tcp)?;
+    let (source, destination) = (source.to_ne_bytes(), destination.to_ne_bytes());
+    let (host, peer) = host_first(source, destination, direction);
+    let (host_port, peer_port) = host_first_of_ports(ports, direction);
+    let key = Key4 {
+        host,
+        peer,
+        host_port,
+        peer_port,
+        vlan: vlan(packet).0,
+    };
+    Some((key, segment))
 }
 
 /// The same for IPv6 (RFC 8200).
 #[inline(always)]
-fn ipv6<P: Packet>(packet: &P) -> Option<(usize, usize, usize, u32)> {
-    let h: [u8; 22] = packet.load(0)?;
-    let is_plain =
-        u16::from_be_bytes([h[12], h[13]]) == IPV6 && h[14] >> 4 == 6 && h[20] == PROTOCOL;
-    let length = u32::from(u16::from_be_bytes([h[18], h[19]]));
-    (is_plain && packet.holds(length.wrapping_add(54))).then_some((22, 38, 54, length))
+fn ipv6<P: Packet>(
+    packet: &P,
+    words: &[u32; 16],
+    direction: Direction,
+) -> Option<Located<[u8; 16]>> {
+    let [
+        _,
+        first,
+        second,
+        s0,
+        s1,
+        s2,
+        s3,
+        d0,
+        d1,
+        d2,
+        d3,
+        ports,
+        tcp @ ..,
+    ] = *words;
+    let second = u32::from_be(second);
+    if u32::from_be(first) >> 28 != 6 || second >> 8 & 0xff != u32::from(PROTOCOL) {
+        return None;
+    }
+    let segment = segment(
+        packet,
+        (second >> 16).wrapping_add(IPV6_HEADER),
+        IPV6_HEADER,
+        ports,
+        tcp,
+    )?;
+    let (host, peer) = host_first(
+        joined([s0, s1, s2, s3]),
+        joined([d0, d1, d2, d3]),
+        direction,
+    );
+    let (host_port, peer_port) = host_first_of_ports(ports, direction);
+    let key = Key6 {
+        host,
+        peer,
+        host_port,
+        peer_port,
+        vlan: vlan(packet).0,
+    };
+    Some((key, segment))
+}
+
+/// The TCP header of a datagram of so many octets, of which `before` are its IP header; `None` if it is not plain, or not all of it is in the frame.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "parts of words are taken")]
+fn segment<P: Packet>(
+    packet: &P,
+    datagram: u32,
+    before: u32,
+    ports: u32,
+    [sequence, acknowledgment, bits, _]: [u32; 4],
+) -> Option<Segment> {
+    let (ports, bits) = (u32::from_be(ports), u32::from_be(bits));
+    let header = bits >> 26 & 0x3c;
+    let flags = plain_flags((bits >> 16) as u8)?;
+    if header < SHORTEST as u32 {
+        return None;
+    }
+    let payload_length = datagram.checked_sub(before.wrapping_add(header))?;
+    let at = ETHERNET.wrapping_add(before as usize);
+    packet
+        .holds(datagram.wrapping_add(ETHERNET as u32))
+        .then_some(Segment {
+            at,
+            payload_at: at.wrapping_add(header as usize),
+            payload_length,
+            is_whole: true,
+            sequence: Seq(u32::from_be(sequence)),
+            acknowledgment: Seq(u32::from_be(acknowledgment)),
+            flags,
+            window: bits as u16,
+            source_port: (ports >> 16) as u16,
+            destination_port: ports as u16,
+        })
+}
+
+/// Source and destination as host and peer.
+#[inline(always)]
+fn host_first<T>(source: T, destination: T, direction: Direction) -> (T, T) {
+    match direction {
+        Direction::Outbound => (source, destination),
+        Direction::Inbound => (destination, source),
+    }
+}
+
+/// The same of the ports, as they lie in the frame.
+#[inline(always)]
+fn host_first_of_ports(ports: u32, direction: Direction) -> ([u8; 2], [u8; 2]) {
+    let [a, b, c, d] = ports.to_ne_bytes();
+    host_first([a, b], [c, d], direction)
+}
+
+/// Four words as they lie in the frame.
+#[inline(always)]
+const fn joined([a, b, c, d]: [u32; 4]) -> [u8; 16] {
+    let (a, b, c, d) = (
+        u32::from_be(a) as u128,
+        u32::from_be(b) as u128,
+        u32::from_be(c) as u128,
+        u32::from_be(d) as u128,
+    );
+    (a << 96 | b << 64 | c << 32 | d).to_be_bytes()
 }

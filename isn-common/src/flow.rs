@@ -5,6 +5,7 @@
 
 use crate::{
     abi::flow::pack,
+    filter::{self, Bits},
     siphash::{Key, SipHash},
 };
 
@@ -64,6 +65,9 @@ pub trait Address: Copy + PartialEq {
 
     /// Whether a TCP endpoint can have this address: not unspecified, loopback or multicast.
     fn is_endpoint(self) -> bool;
+
+    /// Its bit in the filter of guarded hosts ([`crate::filter`]).
+    fn filter_bit(self) -> Bits;
 
     /// As IPv6 writes it: an IPv4 address mapped (RFC 4291 section 2.5.5.2).
     fn mapped(self) -> [u8; 16];
@@ -158,6 +162,11 @@ impl Address for [u8; 4] {
     }
 
     #[inline(always)]
+    fn filter_bit(self) -> Bits {
+        filter::of_v4(self)
+    }
+
+    #[inline(always)]
     fn mapped(self) -> [u8; 16] {
         let [a, b, c, d] = self;
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
@@ -175,6 +184,11 @@ impl Address for [u8; 16] {
     fn is_endpoint(self) -> bool {
         let number = u128::from_be_bytes(self);
         self[0] != 0xff && number > 1
+    }
+
+    #[inline(always)]
+    fn filter_bit(self) -> Bits {
+        filter::of_v6(self)
     }
 
     #[inline(always)]

@@ -18,7 +18,7 @@ use crate::{
     packet::Packet,
     tcp::{
         flags::Flags,
-        sack,
+        options, sack,
         seq::{Offset, Seq},
         timestamps::{Field, Move},
     },
@@ -291,7 +291,10 @@ fn quoted_acknowledgment<P: Packet>(
     let stamps = quoted_stamps(packet, quote, Field::EchoReply, by.timestamp)?;
     change = change.with(stamps);
     let (start, end) = quoted_options(packet, quote);
-    if by.sequence.0 != 0 && start < end && sack::may_hold(packet, start, end) {
+    if by.sequence.0 != 0
+        && start < end
+        && sack::may_hold(options::layout(packet, start, end), start, end)
+    {
         let inverse = by.sequence.inverse();
         let moved = packet.sack_to_host(start, end, quote.tcp_at, inverse);
         change = change.with(moved.ok_or(Unwritable)?.change);

@@ -23,6 +23,7 @@ pub mod counter;
 pub mod datapath;
 pub mod expiry;
 pub mod express;
+pub mod filter;
 pub mod flow;
 pub mod forward;
 pub mod headers;

@@ -3,6 +3,7 @@
 
 use crate::{
     checksum::Change,
+    headers::tcp::CHECKSUM,
     tcp::{
         options::SynOptions,
         sack::{self, Moved},
@@ -26,6 +27,15 @@ pub trait Packet {
 
     /// The `N` octets at `at`, or `None` if they do not lie wholly within reach.
     fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
+
+    /// `N` words of 32 bits from `at`, as they lie in the frame.
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]> {
+        let mut words = [0; N];
+        for (nth, word) in words.iter_mut().enumerate() {
+            *word = u32::from_ne_bytes(self.load(at.wrapping_add(4usize.wrapping_mul(nth)))?);
+        }
+        Some(words)
+    }
 
     /// The 32-bit number at `at`. An address that goes into a key comes this way: an array has no alignment, and the
     /// optimizer would put halves of it where the verifier accepts none.
@@ -99,5 +109,23 @@ pub trait Packet {
     fn update_checksum(&mut self, at: usize, change: Change) -> Option<()> {
         let old = u16::from_be_bytes(self.load(at)?);
         self.store(at, change.applied_to(old).to_be_bytes())
+    }
+
+    /// Writes words at `at` as they are to lie in the frame. `None` if that cannot be: the packet may then be half changed.
+    fn put_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()> {
+        for (nth, word) in words.iter().enumerate() {
+            self.store(
+                at.wrapping_add(4usize.wrapping_mul(nth)),
+                word.to_ne_bytes(),
+            )?;
+        }
+        Some(())
+    }
+
+    /// Writes a number of the TCP header at `tcp`, `field` octets into it, and brings the header's checksum up to date with `change`, which has that
+    /// number in it. `None` if that cannot be: the packet may then be half changed.
+    fn put_number(&mut self, tcp: usize, field: usize, number: Seq, change: Change) -> Option<()> {
+        self.store(tcp.wrapping_add(field), number.0.to_be_bytes())?;
+        self.update_checksum(tcp.wrapping_add(CHECKSUM), change)
     }
 }

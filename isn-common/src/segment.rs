@@ -5,7 +5,7 @@ use crate::{
     headers::{
         ethernet::Ethernet,
         ipv4, ipv6,
-        tcp::{CHECKSUM, PROTOCOL, SHORTEST},
+        tcp::{PROTOCOL, SHORTEST},
     },
     packet::Packet,
     tcp::{flags::Flags, seq::Seq},
@@ -52,12 +52,6 @@ impl Segment {
     #[must_use]
     pub const fn options_at(&self) -> usize {
         self.at.wrapping_add(SHORTEST)
-    }
-
-    /// Offset of the checksum in the frame.
-    #[must_use]
-    pub const fn checksum_at(&self) -> usize {
-        self.at.wrapping_add(CHECKSUM)
     }
 }
 

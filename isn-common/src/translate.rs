@@ -9,7 +9,8 @@ use crate::{
     packet::Packet,
     segment::Segment,
     tcp::{
-        sack,
+        options::Layout,
+        sack::{self, Moved},
         seq::Offset,
         timestamps::{Field, Move},
     },
@@ -54,20 +55,25 @@ pub fn outbound<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -
         };
         change = change.with(packet.shift_stamps(segment.options_at(), segment.payload_at, to)?);
     }
-    packet.store(segment.at.wrapping_add(SEQUENCE), wire.0.to_be_bytes())?;
-    packet.update_checksum(segment.checksum_at(), change)
+    packet.put_number(segment.at, SEQUENCE, wire, change)
 }
 
 /// Peer to host: the acknowledgment, every SACK edge, and TSecr. Gives the number of edges; `None`
 /// if the segment's options are out of reach or it could not be written. The segment must have ACK
 /// set.
 #[inline(always)]
-pub fn inbound<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -> Option<u32> {
-    packet.load::<1>(segment.payload_at.wrapping_sub(1))?;
+pub fn inbound<P: Packet>(
+    packet: &mut P,
+    segment: &Segment,
+    by: Translation,
+    layout: Layout,
+) -> Option<u32> {
+    let (start, end) = (segment.options_at(), segment.payload_at);
+    if layout == Layout::Other {
+        packet.load::<1>(end.wrapping_sub(1))?;
+    }
     let host = segment.acknowledgment.to_host(by.sequence);
     let mut change = Change::NONE.with_word(segment.acknowledgment.0, host.0);
-    let mut edges = 0;
-    let (start, end) = (segment.options_at(), segment.payload_at);
     if by.timestamp.0 != 0 {
         let to = Move {
             tcp: segment.at,
@@ -76,15 +82,14 @@ pub fn inbound<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) ->
         };
         change = change.with(packet.shift_stamps(start, end, to)?);
     }
-    if by.sequence.0 != 0 && sack::may_hold(packet, start, end) {
-        let moved = packet.sack_to_host(start, end, segment.at, by.sequence)?;
-        change = change.with(moved.change);
-        edges = moved.edges;
-    }
-    packet.store(
-        segment.at.wrapping_add(ACKNOWLEDGMENT),
-        host.0.to_be_bytes(),
-    )?;
-    packet.update_checksum(segment.checksum_at(), change)?;
-    Some(edges)
+    let moved = match layout {
+        _ if by.sequence.0 == 0 || !sack::may_hold(layout, start, end) => Moved::NOTHING,
+        Layout::Sacks(blocks) => sack::behind_stamps_to_host(packet, start, blocks, by.sequence)?,
+        Layout::Plain | Layout::Other => {
+            packet.sack_to_host(start, end, segment.at, by.sequence)?
+        }
+    };
+    change = change.with(moved.change);
+    packet.put_number(segment.at, ACKNOWLEDGMENT, host, change)?;
+    Some(moved.edges)
 }

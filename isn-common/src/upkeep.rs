@@ -11,7 +11,7 @@ use crate::{
     },
     claim::{PATIENCE, claim},
     expiry::{self, Place},
-    flow::Address,
+    flow::{Address, FlowKey as _},
     promotion,
     room::Admission,
     tick::Tick,
@@ -186,6 +186,7 @@ pub fn restore<A: Address, W: Tables<A>>(
     if bits & Control::MOVED != 0 {
         return false;
     }
+    world.note_flows_of(key.host().address);
     let inserted = match place {
         Place::Translated => world.insert_translated(key, &record),
         Place::HalfOpen => world.insert_half_open(key, &record),

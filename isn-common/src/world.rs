@@ -65,6 +65,17 @@ pub struct Held<F> {
 
 /// The tables of one address family.
 pub trait Tables<A: Address>: World + Sized {
+    /// Whether a table may have flows of this host: false only where it is certain that none has ([`crate::filter`]).
+    fn may_be_guarded(&self, host: A) -> bool {
+        let _ = host;
+        true
+    }
+
+    /// Notes that a table is to have flows of this host, whether the policy guards it or not any more.
+    fn note_flows_of(&self, host: A) {
+        let _ = host;
+    }
+
     /// A flow in the table of translated ones, which nothing evicts.
     fn translated(&self, key: &A::Key) -> Option<Self::Found>;
 

@@ -4,7 +4,7 @@ use core::{mem::MaybeUninit, ops::Deref};
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
+    helpers::bpf_ktime_get_ns,
     maps::lpm_trie::Key,
 };
 use aya_log_ebpf::debug;
@@ -18,7 +18,7 @@ use isn_common::{
     },
     counter::Counter,
     expiry::Place,
-    flow::{FlowKey as _, Key4, Key6},
+    flow::{Address as _, FlowKey as _, Key4, Key6},
     keyed::{self, Generation},
     opening::Syn,
     previous::{self, Numbers},
@@ -39,11 +39,12 @@ use isn_common::{
 };
 
 use crate::{
+    clock,
     hide::hide,
     maps::{
-        COUNTERS, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6, HOSTS_V4, HOSTS_V6, LOAD,
-        POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4,
-        SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
+        COUNTERS, FILTER_V4, FILTER_V6, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6,
+        HOSTS_V4, HOSTS_V6, LOAD, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES,
+        SETTINGS, SHARES, SLOTS_V4, SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -93,8 +94,7 @@ impl World for Kernel {
 
     #[inline(always)]
     fn now(&self) -> Tick {
-        // SAFETY: the helper has no preconditions.
-        Tick::from_nanoseconds(unsafe { bpf_ktime_get_coarse_ns() })
+        clock::now()
     }
 
     #[inline(always)]
@@ -173,11 +173,27 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $translated:ident, $announce:ident, $confirm:ident, $strike_out:ident, $take:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident,
+    ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $translated:ident, $announce:ident, $confirm:ident, $strike_out:ident, $take:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident, $filter:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $glimpse:ident, $sample:ident, $learnt:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
+            #[inline(always)]
+            fn may_be_guarded(&self, host: $address) -> bool {
+                let bit = host.filter_bit();
+                $filter
+                    .get(bit.word)
+                    .is_some_and(|word| word.load() & bit.bits != 0)
+            }
+
+            #[inline(always)]
+            fn note_flows_of(&self, host: $address) {
+                let bit = host.filter_bit();
+                if let Some(word) = $filter.get(bit.word) {
+                    word.set(bit.bits);
+                }
+            }
+
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
                 table::find(self, key)
@@ -750,6 +766,7 @@ tables!(
     HISTORY_V4,
     PREVIOUS_V4,
     POLICY_V4,
+    FILTER_V4,
     LOAD_V4,
     HOSTS_V4,
     promote_v4,
@@ -786,6 +803,7 @@ tables!(
     HISTORY_V6,
     PREVIOUS_V6,
     POLICY_V6,
+    FILTER_V6,
     LOAD_V6,
     HOSTS_V6,
     promote_v6,

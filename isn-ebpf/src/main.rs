@@ -25,6 +25,7 @@
 )]
 #![allow(missing_docs, reason = "aya's macros expand to functions without")]
 
+mod clock;
 mod forward;
 mod hide;
 mod kernel;
@@ -42,6 +43,7 @@ use aya_ebpf::{
 use isn_common::{
     counter::Counter,
     datapath::{Step, established, first_look, opening},
+    express,
     flow::Direction::{Inbound, Outbound},
     icmp::error,
     verdict::Verdict,
@@ -100,6 +102,14 @@ fn leave(action: u32, forwarded: Counter) -> u32 {
 
 #[inline(always)]
 fn xdp_out(ctx: *mut xdp_md) -> u32 {
+    match xdp_out_plain(ctx) {
+        OTHER => xdp_out_other(ctx),
+        action => action,
+    }
+}
+
+#[inline(always)]
+fn xdp_out_other(ctx: *mut xdp_md) -> u32 {
     match xdp_out_v4(ctx) {
         OPENING => xdp_out_syn_v4(ctx),
         ICMP => xdp_out_icmp_v4(ctx),
@@ -114,6 +124,14 @@ fn xdp_out(ctx: *mut xdp_md) -> u32 {
 
 #[inline(always)]
 fn xdp_in(ctx: *mut xdp_md) -> u32 {
+    match xdp_in_plain(ctx) {
+        OTHER => xdp_in_other(ctx),
+        action => action,
+    }
+}
+
+#[inline(always)]
+fn xdp_in_other(ctx: *mut xdp_md) -> u32 {
     match xdp_in_v4(ctx) {
         OPENING => xdp_in_syn_v4(ctx),
         ICMP => xdp_in_icmp_v4(ctx),
@@ -129,12 +147,20 @@ fn xdp_in(ctx: *mut xdp_md) -> u32 {
 /// TC, packets from hosts to peers.
 #[classifier]
 pub fn isn_tc_out(ctx: TcContext) -> i32 {
-    match tc_out_v4(ctx.skb.skb) {
-        OPENING => tc_out_syn_v4(ctx.skb.skb),
-        ICMP => tc_out_icmp_v4(ctx.skb.skb),
-        IPV6 => match tc_out_v6(ctx.skb.skb) {
-            OPENING => tc_out_syn_v6(ctx.skb.skb),
-            ICMP => tc_out_icmp_v6(ctx.skb.skb),
+    match tc_out_plain(ctx.skb.skb) {
+        OTHER => tc_out_other(ctx.skb.skb),
+        action => action.cast_signed(),
+    }
+}
+
+#[inline(always)]
+fn tc_out_other(ctx: *mut __sk_buff) -> i32 {
+    match tc_out_v4(ctx) {
+        OPENING => tc_out_syn_v4(ctx),
+        ICMP => tc_out_icmp_v4(ctx),
+        IPV6 => match tc_out_v6(ctx) {
+            OPENING => tc_out_syn_v6(ctx),
+            ICMP => tc_out_icmp_v6(ctx),
             action => action.cast_signed(),
         },
         action => action.cast_signed(),
@@ -144,12 +170,20 @@ pub fn isn_tc_out(ctx: TcContext) -> i32 {
 /// TC, packets from peers to hosts.
 #[classifier]
 pub fn isn_tc_in(ctx: TcContext) -> i32 {
-    match tc_in_v4(ctx.skb.skb) {
-        OPENING => tc_in_syn_v4(ctx.skb.skb),
-        ICMP => tc_in_icmp_v4(ctx.skb.skb),
-        IPV6 => match tc_in_v6(ctx.skb.skb) {
-            OPENING => tc_in_syn_v6(ctx.skb.skb),
-            ICMP => tc_in_icmp_v6(ctx.skb.skb),
+    match tc_in_plain(ctx.skb.skb) {
+        OTHER => tc_in_other(ctx.skb.skb),
+        action => action.cast_signed(),
+    }
+}
+
+#[inline(always)]
+fn tc_in_other(ctx: *mut __sk_buff) -> i32 {
+    match tc_in_v4(ctx) {
+        OPENING => tc_in_syn_v4(ctx),
+        ICMP => tc_in_icmp_v4(ctx),
+        IPV6 => match tc_in_v6(ctx) {
+            OPENING => tc_in_syn_v6(ctx),
+            ICMP => tc_in_icmp_v6(ctx),
             action => action.cast_signed(),
         },
         action => action.cast_signed(),
@@ -160,6 +194,7 @@ pub fn isn_tc_in(ctx: TcContext) -> i32 {
 const OPENING: u32 = 0xff;
 const ICMP: u32 = 0xfe;
 const IPV6: u32 = 0xfd;
+const OTHER: u32 = 0xfc;
 
 /// A step as the number that a path returns.
 macro_rules! code {
@@ -176,7 +211,16 @@ macro_rules! code {
 /// between them: 512 octets of stack must do for a program and all that it calls.
 macro_rules! paths {
     ($context:ty, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
-     $first_look:ident, $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
+     $plain:ident, $first_look:ident, $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $plain(ctx: *mut $context) -> u32 {
+            match express::run(&mut $packet::new(ctx), &Kernel, $direction) {
+                Some(verdict) => $action_of(verdict) as u32,
+                None => OTHER,
+            }
+        }
+
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $first_look(ctx: *mut $context) -> u32 {
@@ -204,7 +248,7 @@ macro_rules! paths {
 
 paths!(
     xdp_md, XdpPacket, Outbound, xdp_action_of -> u32:
-    xdp_out_v4, xdp_out_v6,
+    xdp_out_plain, xdp_out_v4, xdp_out_v6,
     xdp_out_syn_v4 = opening for [u8; 4],
     xdp_out_syn_v6 = opening for [u8; 16],
     xdp_out_icmp_v4 = error for [u8; 4],
@@ -212,7 +256,7 @@ paths!(
 );
 paths!(
     xdp_md, XdpPacket, Inbound, xdp_action_of -> u32:
-    xdp_in_v4, xdp_in_v6,
+    xdp_in_plain, xdp_in_v4, xdp_in_v6,
     xdp_in_syn_v4 = opening for [u8; 4],
     xdp_in_syn_v6 = opening for [u8; 16],
     xdp_in_icmp_v4 = error for [u8; 4],
@@ -220,7 +264,7 @@ paths!(
 );
 paths!(
     __sk_buff, TcPacket, Outbound, tc_action_of -> i32:
-    tc_out_v4, tc_out_v6,
+    tc_out_plain, tc_out_v4, tc_out_v6,
     tc_out_syn_v4 = opening for [u8; 4],
     tc_out_syn_v6 = opening for [u8; 16],
     tc_out_icmp_v4 = error for [u8; 4],
@@ -228,7 +272,7 @@ paths!(
 );
 paths!(
     __sk_buff, TcPacket, Inbound, tc_action_of -> i32:
-    tc_in_v4, tc_in_v6,
+    tc_in_plain, tc_in_v4, tc_in_v6,
     tc_in_syn_v4 = opening for [u8; 4],
     tc_in_syn_v6 = opening for [u8; 16],
     tc_in_icmp_v4 = error for [u8; 4],

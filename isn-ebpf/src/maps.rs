@@ -9,6 +9,7 @@
 //! | `HISTORY_*` | the end of every other handshake | packets of flows that are not translated | the least recently used flow is forgotten |
 //! | `PREVIOUS_*` | SYNs that change a flow's offset | late segments of the incarnation before | the least recently used is forgotten |
 //! | `POLICY_*` | user space | SYNs | user space refuses the prefix |
+//! | `FILTER_*` | user space, before it guards; what restores flows | every plain packet | - |
 //! | `SETTINGS` | user space | SYNs | - |
 //! | `COUNTERS` | every packet, its own CPU's | user space | - |
 //! | `LOAD`, `HOSTS_*` | what enters and leaves `TRANSLATED_*` | SYNs that need an offset | a host that is not counted has no limit of its own |
@@ -33,6 +34,7 @@ use isn_common::{
         policy::Policy,
         settings::Settings,
     },
+    filter,
     flow::{Key4, Key6},
     slots::{Set, Spread},
     storm::Cell,
@@ -87,6 +89,10 @@ pub static POLICY_V4: LpmTrie<[u8; 4], Policy> =
 #[map]
 pub static POLICY_V6: LpmTrie<[u8; 16], Policy> =
     LpmTrie::with_max_entries(PREFIXES, BPF_F_NO_PREALLOC);
+#[map]
+pub static FILTER_V4: Array<KernelWord> = Array::with_max_entries(filter::WORDS_V4, 0);
+#[map]
+pub static FILTER_V6: Array<KernelWord> = Array::with_max_entries(filter::WORDS_V6, 0);
 #[map]
 pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]

@@ -46,7 +46,40 @@ impl TcPacket {
         }
         Self(ctx)
     }
+
+    /// A pointer to a `T` at `at` that lies within the linear part.
+    #[inline(always)]
+    fn place<T>(&self, at: usize) -> Option<*const T> {
+        let at = bounded(at);
+        // SAFETY: the context is the one the kernel gave.
+        let (data, data_end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
+        let start = data + at;
+        if hide(start + size_of::<T>()) > data_end {
+            return None;
+        }
+        Some(start as *const T)
+    }
+
+    /// Writes a value's octets; one without padding.
+    #[inline(always)]
+    fn put<T>(&self, at: usize, value: &T) -> Option<()> {
+        // SAFETY: the helper checks the offset, and reads exactly the value's octets.
+        let result = unsafe {
+            bpf_skb_store_bytes(
+                self.0,
+                u32::try_from(at).ok()?,
+                core::ptr::from_ref(value).cast(),
+                size_of::<T>() as u32,
+                0,
+            )
+        };
+        (result == 0).then_some(())
+    }
 }
+
+/// Words on the stack, where old verifiers want those aligned that the compiler writes in pairs. Their number is even.
+#[repr(align(8))]
+struct Words<const N: usize>([u32; N]);
 
 impl Packet for TcPacket {
     #[inline(always)]
@@ -57,30 +90,26 @@ impl Packet for TcPacket {
 
     #[inline(always)]
     fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let at = bounded(at);
-        // SAFETY: the context is the one the kernel gave.
-        let (data, data_end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
-        let start = data + at;
-        if hide(start + N) > data_end {
-            return None;
-        }
-        // SAFETY: the bounds are checked; an array of octets needs no alignment.
-        Some(unsafe { (start as *const [u8; N]).read() })
+        // SAFETY: `place` has checked the bounds; an array of octets needs no alignment.
+        self.place::<[u8; N]>(at)
+            .map(|place| unsafe { place.read() })
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]> {
+        // SAFETY: `place` has checked the bounds.
+        self.place::<[u32; N]>(at)
+            .map(|place| unsafe { place.read_unaligned() })
     }
 
     #[inline(always)]
     fn store<const N: usize>(&mut self, at: usize, octets: [u8; N]) -> Option<()> {
-        // SAFETY: the helper checks the offset, and reads exactly `N` octets.
-        let result = unsafe {
-            bpf_skb_store_bytes(
-                self.0,
-                u32::try_from(at).ok()?,
-                octets.as_ptr().cast(),
-                N as u32,
-                0,
-            )
-        };
-        (result == 0).then_some(())
+        self.put(at, &octets)
+    }
+
+    #[inline(always)]
+    fn put_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()> {
+        self.put(at, &Words(words))
     }
 
     #[inline(always)]

@@ -34,6 +34,17 @@ impl KernelWord {
             }
         }
     }
+
+    /// Sets bits of it.
+    #[inline(always)]
+    pub fn set(&self, bits: u64) {
+        for _ in 0..ATTEMPTS {
+            let before = self.load();
+            if before & bits == bits || self.compare_exchange(before, before | bits) {
+                return;
+            }
+        }
+    }
 }
 
 impl Word for KernelWord {

@@ -4,6 +4,7 @@ use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len};
 use isn_common::{
     abi::flow::{pack, unpack},
     checksum::Change,
+    headers::tcp::{CHECKSUM, SHORTEST},
     packet::Packet,
     tcp::{
         options::SynOptions,
@@ -25,17 +26,17 @@ impl XdpPacket {
         Self(ctx)
     }
 
-    /// A pointer to `N` octets at `at` that lie within the first buffer.
+    /// A pointer to a `T` at `at` that lies within the first buffer.
     #[inline(always)]
-    fn octets<const N: usize>(&self, at: usize) -> Option<*mut [u8; N]> {
+    fn place<T>(&self, at: usize) -> Option<*mut T> {
         let at = bounded(at);
         // SAFETY: the context is the one the kernel gave.
         let (data, data_end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
         let start = data + at;
-        if hide(start + N) > data_end {
+        if hide(start + size_of::<T>()) > data_end {
             return None;
         }
-        Some(start as *mut [u8; N])
+        Some(start as *mut T)
     }
 }
 
@@ -56,14 +57,44 @@ impl Packet for XdpPacket {
 
     #[inline(always)]
     fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        // SAFETY: `octets` has checked the bounds; an array of octets needs no alignment.
-        self.octets(at).map(|octets| unsafe { octets.read() })
+        // SAFETY: `place` has checked the bounds; an array of octets needs no alignment.
+        self.place::<[u8; N]>(at)
+            .map(|place| unsafe { place.read() })
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]> {
+        // SAFETY: `place` has checked the bounds.
+        self.place::<[u32; N]>(at)
+            .map(|place| unsafe { place.read_unaligned() })
     }
 
     #[inline(always)]
     fn store<const N: usize>(&mut self, at: usize, octets: [u8; N]) -> Option<()> {
         // SAFETY: as for `load`; the kernel gives this run the frame alone.
-        self.octets(at).map(|place| unsafe { place.write(octets) })
+        self.place::<[u8; N]>(at)
+            .map(|place| unsafe { place.write(octets) })
+    }
+
+    #[inline(always)]
+    fn put_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()> {
+        // SAFETY: as for `words`.
+        self.place::<[u32; N]>(at)
+            .map(|place| unsafe { place.write_unaligned(words) })
+    }
+
+    #[inline(always)]
+    fn put_number(&mut self, tcp: usize, field: usize, number: Seq, change: Change) -> Option<()> {
+        let header = self.place::<[u8; SHORTEST]>(tcp)?.cast::<u8>();
+        // SAFETY: `place` has checked the bounds of the header, within which both lie.
+        unsafe {
+            let number = number.0.to_be_bytes();
+            header.add(field).cast::<[u8; 4]>().write(number);
+            let checksum = header.add(CHECKSUM).cast::<[u8; 2]>();
+            let updated = change.applied_to(u16::from_be_bytes(checksum.read()));
+            checksum.write(updated.to_be_bytes());
+        }
+        Some(())
     }
 
     #[inline(always)]

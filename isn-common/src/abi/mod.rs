@@ -51,6 +51,10 @@ pub mod maps {
     pub const POLICY_V4: &str = "POLICY_V4";
     /// Guarded IPv6 prefixes: LPM trie, 16 octets of address to [`super::policy::Policy`].
     pub const POLICY_V6: &str = "POLICY_V6";
+    /// Which IPv4 addresses may be guarded hosts': array of [`crate::filter::WORDS_V4`] words.
+    pub const FILTER_V4: &str = "FILTER_V4";
+    /// Which IPv6 addresses may be guarded hosts': array of [`crate::filter::WORDS_V6`] words.
+    pub const FILTER_V6: &str = "FILTER_V6";
     /// One [`super::settings::Settings`].
     pub const SETTINGS: &str = "SETTINGS";
     /// One [`super::Counters`] a CPU.

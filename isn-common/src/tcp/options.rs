@@ -27,13 +27,48 @@ pub const PADDED_TIMESTAMPS: [u8; 4] = [NOP, NOP, TIMESTAMPS, 10];
 /// Octets of these.
 pub const PADDED_TIMESTAMPS_LENGTH: usize = 12;
 
-/// Whether the options from `start` up to `end` are those of nearly every segment: none, or padded
-/// timestamps and nothing else. Spares the walk.
+/// How options are laid out, as far as that can be told without a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// None, or padded timestamps and nothing else: those of nearly every segment.
+    Plain,
+    /// Padded timestamps, then a padded SACK option of so many blocks, 1 to 3, and nothing else: those of nearly every other segment.
+    Sacks(usize),
+    /// Any other.
+    Other,
+}
+
+/// The layout of the options from `start` up to `end`. Unless it is [`Layout::Other`], all of them are within reach.
 #[inline(always)]
-pub fn are_plain<P: Packet>(packet: &P, start: usize, end: usize) -> bool {
+pub fn layout<P: Packet>(packet: &P, start: usize, end: usize) -> Layout {
     let length = end.wrapping_sub(start);
-    length == 0
-        || length == PADDED_TIMESTAMPS_LENGTH && packet.load::<4>(start) == Some(PADDED_TIMESTAMPS)
+    if length == 0 {
+        return Layout::Plain;
+    }
+    let stamps = |word: u32| word.to_ne_bytes() == PADDED_TIMESTAMPS;
+    // NOP NOP SACK, and the octets of the option: two, and eight a block (RFC 2018 section 3).
+    let sacks = |word: u32, blocks: u8| {
+        word.to_ne_bytes() == [NOP, NOP, SACK, blocks.wrapping_mul(8).wrapping_add(2)]
+    };
+    match length {
+        12 => match packet.words::<3>(start) {
+            Some(words) if stamps(words[0]) => Layout::Plain,
+            _ => Layout::Other,
+        },
+        24 => match packet.words::<6>(start) {
+            Some(words) if stamps(words[0]) && sacks(words[3], 1) => Layout::Sacks(1),
+            _ => Layout::Other,
+        },
+        32 => match packet.words::<8>(start) {
+            Some(words) if stamps(words[0]) && sacks(words[3], 2) => Layout::Sacks(2),
+            _ => Layout::Other,
+        },
+        40 => match packet.words::<10>(start) {
+            Some(words) if stamps(words[0]) && sacks(words[3], 3) => Layout::Sacks(3),
+            _ => Layout::Other,
+        },
+        _ => Layout::Other,
+    }
 }
 
 /// What the options of a SYN settle for the incarnation.

@@ -5,9 +5,7 @@
 //! it; the checksum then sees each edge with its octets swapped.
 
 use super::{
-    options::{
-        LONGEST, NOP, PADDED_TIMESTAMPS, PADDED_TIMESTAMPS_LENGTH, SACK, are_plain, option_at,
-    },
+    options::{LONGEST, Layout, NOP, PADDED_TIMESTAMPS, PADDED_TIMESTAMPS_LENGTH, SACK, option_at},
     seq::{Offset, Seq},
 };
 use crate::{checksum::Change, packet::Packet};
@@ -18,8 +16,6 @@ const BLOCK: usize = 8;
 const MOST_BLOCKS: usize = 4;
 /// A header has room for this many options of one block each, though no stack sends two.
 const MOST_OPTIONS: usize = 4;
-/// Octets of an option with one block.
-const SHORTEST: usize = 10;
 
 /// A SACK option that lies wholly within the header.
 #[derive(Clone, Copy)]
@@ -75,10 +71,51 @@ impl Moved {
     }
 }
 
-/// Whether the options from `start` up to `end` may hold a SACK option.
+/// Takes `offset` from the edges of so many blocks, 1 to 3, behind padded timestamps ([`Layout::Sacks`]) where options begin at `start`. `None` if
+/// they are out of reach; nothing is changed then.
 #[inline(always)]
-pub fn may_hold<P: Packet>(packet: &P, start: usize, end: usize) -> bool {
-    end.wrapping_sub(start) >= SHORTEST && !are_plain(packet, start, end)
+pub fn behind_stamps_to_host<P: Packet>(
+    packet: &mut P,
+    start: usize,
+    blocks: usize,
+    offset: Offset,
+) -> Option<Moved> {
+    let at = start.wrapping_add(PADDED_TIMESTAMPS_LENGTH).wrapping_add(4);
+    match blocks {
+        1 => edges_to_host::<2, P>(packet, at, offset),
+        2 => edges_to_host::<4, P>(packet, at, offset),
+        _ => edges_to_host::<6, P>(packet, at, offset),
+    }
+}
+
+/// The same of `N` edges at `at`, an even number of octets into the TCP header.
+#[inline(always)]
+fn edges_to_host<const N: usize, P: Packet>(
+    packet: &mut P,
+    at: usize,
+    offset: Offset,
+) -> Option<Moved> {
+    let mut change = Change::NONE;
+    let edges = packet.words::<N>(at)?.map(|edge| {
+        let wire = Seq(u32::from_be(edge));
+        let host = wire.to_host(offset);
+        change = change.with_word(wire.0, host.0);
+        host.0.to_be()
+    });
+    packet.put_words(at, edges)?;
+    #[allow(clippy::cast_possible_truncation, reason = "a header has few")]
+    let edges = N as u32;
+    Some(Moved { change, edges })
+}
+
+/// Octets of an option with one block.
+const SHORTEST: usize = 10;
+
+/// Whether options of this layout, from `start` up to `end`, may hold a SACK option.
+#[must_use]
+#[inline(always)]
+pub fn may_hold(layout: Layout, start: usize, end: usize) -> bool {
+    end.wrapping_sub(start) >= SHORTEST && layout != Layout::Plain
 }
 
 /// Takes `offset` from every edge of every SACK option from `start` up to `end`, in the segment
@@ -212,4 +249,36 @@ fn block_to_host<P: Packet>(
             .with_word(left.0, new_left.0)
             .with_word(right.0, new_right.0),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{host::Frame, tcp::options};
+
+    /// What is done without a walk is what a walk does, to each number of blocks behind padded timestamps.
+    #[test]
+    fn blocks_behind_stamps_are_those_that_a_walk_finds() {
+        const TCP: usize = 34;
+        let start = TCP + 20;
+        for blocks in 1..=3u8 {
+            let mut octets: Vec<u8> = (0..=255).cycle().take(start).collect();
+            octets.extend(PADDED_TIMESTAMPS);
+            octets.extend([0xab; 8]);
+            octets.extend([NOP, NOP, SACK, 2 + 8 * blocks]);
+            octets.extend((0..blocks * 8).map(|octet| octet.wrapping_mul(37)));
+            let end = octets.len();
+            let frame = Frame::new(octets);
+            assert_eq!(
+                options::layout(&frame, start, end),
+                Layout::Sacks(blocks.into())
+            );
+            for offset in [1, 0x1234_5678, u32::MAX].map(Offset) {
+                let (mut here, mut there) = (frame.clone(), frame.clone());
+                let moved = behind_stamps_to_host(&mut here, start, blocks.into(), offset);
+                assert_eq!(moved, to_host(&mut there, start, end, TCP, offset));
+                assert_eq!(here, there);
+            }
+        }
+    }
 }

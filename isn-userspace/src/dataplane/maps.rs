@@ -7,17 +7,18 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use isn_common::{
     abi::{ABI_VERSION, Counters, flow::Record, maps as names, policy::Policy, settings::Settings},
     counter::Counter,
+    filter,
     flow::{Key4, Key6},
 };
 
-use super::{pins::Pins, slots::Slots, table::Table, upkeep::Key};
+use super::{filter::set_bits, pins::Pins, slots::Slots, table::Table, upkeep::Key};
 use crate::{
     failure::{Explain as _, Failure},
     settings::{PolicyTable, Step},
 };
 
 /// All maps in the order in which they are opened.
-pub const ALL: [&str; 26] = [
+pub const ALL: [&str; 28] = [
     names::SETTINGS,
     names::SPREAD,
     names::SLOTS_V4,
@@ -32,6 +33,8 @@ pub const ALL: [&str; 26] = [
     names::PREVIOUS_V6,
     names::POLICY_V4,
     names::POLICY_V6,
+    names::FILTER_V4,
+    names::FILTER_V6,
     names::COUNTERS,
     names::LOAD,
     names::HOSTS_V4,
@@ -62,6 +65,8 @@ pub struct Maps {
     pub history_v6: Table<Key6>,
     policy_v4: LpmTrie<MapData, [u8; 4], Policy>,
     policy_v6: LpmTrie<MapData, [u8; 16], Policy>,
+    filter_v4: Array<MapData, u64>,
+    filter_v6: Array<MapData, u64>,
     settings: Array<MapData, Settings>,
     counters: PerCpuArray<MapData, Counters>,
     swept: Array<MapData, u64>,
@@ -87,6 +92,8 @@ impl Maps {
             history_v6: table(pins, names::HISTORY_V6)?,
             policy_v4: open(pins, names::POLICY_V4)?,
             policy_v6: open(pins, names::POLICY_V6)?,
+            filter_v4: open(pins, names::FILTER_V4)?,
+            filter_v6: open(pins, names::FILTER_V6)?,
             counters: open(pins, names::COUNTERS)?,
             swept: open(pins, names::SWEPT)?,
         };
@@ -150,10 +157,19 @@ impl Maps {
         Ok(())
     }
 
+    /// Guards a prefix. Its bits are set first: without them its hosts' packets would pass by the tables.
     fn guard(&mut self, prefix: &IpNet, policy: &Policy) -> Result<(), MapError> {
         match prefix {
-            IpNet::V4(prefix) => self.policy_v4.insert(&key4(*prefix), policy, 0),
-            IpNet::V6(prefix) => self.policy_v6.insert(&key6(*prefix), policy, 0),
+            IpNet::V4(prefix) => {
+                let bits = filter::of_prefix_v4(prefix.network().octets(), prefix.prefix_len());
+                set_bits(&mut self.filter_v4, bits)?;
+                self.policy_v4.insert(&key4(*prefix), policy, 0)
+            }
+            IpNet::V6(prefix) => {
+                let bits = filter::of_prefix_v6(prefix.network().octets(), prefix.prefix_len());
+                set_bits(&mut self.filter_v6, bits)?;
+                self.policy_v6.insert(&key6(*prefix), policy, 0)
+            }
         }
     }
 

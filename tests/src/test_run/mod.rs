@@ -25,10 +25,11 @@ use isn_common::{
         sample::Sample,
         settings::Settings,
     },
+    filter,
     flow::{Direction, Key4, Key6},
     slots,
 };
-use isnguard::dataplane::slots::Slots;
+use isnguard::dataplane::{set_bits, slots::Slots};
 use translated::Translated;
 
 use crate::expected_counters::Counters;
@@ -276,12 +277,18 @@ impl Kernel {
 
     /// Guards an IPv4 prefix.
     pub fn guard4(&mut self, address: [u8; 4], bits: u32, policy: &Policy) -> Result<()> {
+        let length = u8::try_from(bits)?;
+        let mut words: Array<_, u64> = self.map_mut(maps::FILTER_V4)?.try_into()?;
+        set_bits(&mut words, filter::of_prefix_v4(address, length))?;
         let mut map: LpmTrie<_, [u8; 4], Policy> = self.map_mut(maps::POLICY_V4)?.try_into()?;
         Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
     }
 
     /// Guards an IPv6 prefix.
     pub fn guard6(&mut self, address: [u8; 16], bits: u32, policy: &Policy) -> Result<()> {
+        let length = u8::try_from(bits)?;
+        let mut words: Array<_, u64> = self.map_mut(maps::FILTER_V6)?.try_into()?;
+        set_bits(&mut words, filter::of_prefix_v6(address, length))?;
         let mut map: LpmTrie<_, [u8; 16], Policy> = self.map_mut(maps::POLICY_V6)?.try_into()?;
         Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
     }

@@ -9,6 +9,7 @@ mod closing;
 mod concurrency;
 mod counter_names;
 mod established;
+mod filter;
 mod flags;
 mod forwarding;
 mod fragments;
