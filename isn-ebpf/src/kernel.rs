@@ -377,7 +377,7 @@ macro_rules! tables {
                 // SAFETY: the helper has no preconditions.
                 let at = unsafe { bpf_ktime_get_ns() };
                 SAMPLES
-                    .output::<Sample>(&Sample::new(at, key, told), 0)
+                    .output::<[u64; Sample::SIZE / 8]>(&Sample::words(at, key, told), 0)
                     .is_ok()
             }
 
