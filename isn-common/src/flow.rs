@@ -72,6 +72,9 @@ pub trait Address: Copy + PartialEq {
     /// As IPv6 writes it: an IPv4 address mapped (RFC 4291 section 2.5.5.2).
     fn mapped(self) -> [u8; 16];
 
+    /// The same as two words of native order.
+    fn mapped_words(self) -> [u64; 2];
+
     /// `hash` of the message with the octets of both addresses more, `host` first: 8 octets for IPv4, 32 for IPv6.
     fn both(host: Self, peer: Self, hash: SipHash) -> SipHash;
 }
@@ -98,6 +101,9 @@ pub trait FlowKey: Copy {
 
     /// [`Vlan`] of the flow.
     fn vlan(&self) -> u32;
+
+    /// What stands behind the addresses, as a word of native order: both ports, the host's first, and the VLAN.
+    fn end(&self) -> u64;
 
     /// A number that nobody without `secret` can tell from random; the same for the same inputs.
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64;
@@ -173,6 +179,11 @@ impl Address for [u8; 4] {
     }
 
     #[inline(always)]
+    fn mapped_words(self) -> [u64; 2] {
+        [0, joined([0, 0, 0xff, 0xff], self)]
+    }
+
+    #[inline(always)]
     fn both(host: Self, peer: Self, hash: SipHash) -> SipHash {
         hash.word(pack(u32::from_le_bytes(host), u32::from_le_bytes(peer)))
     }
@@ -194,6 +205,11 @@ impl Address for [u8; 16] {
     #[inline(always)]
     fn mapped(self) -> [u8; 16] {
         self
+    }
+
+    #[inline(always)]
+    fn mapped_words(self) -> [u64; 2] {
+        in_words(self)
     }
 
     #[inline(always)]
@@ -229,7 +245,7 @@ const fn ports(host: [u8; 2], peer: [u8; 2]) -> u32 {
 
 /// Eight octets as a word of native order.
 #[inline(always)]
-const fn joined(first: [u8; 4], second: [u8; 4]) -> u64 {
+pub(crate) const fn joined(first: [u8; 4], second: [u8; 4]) -> u64 {
     let (first, second) = (u32::from_ne_bytes(first), u32::from_ne_bytes(second));
     if cfg!(target_endian = "little") {
         pack(first, second)
@@ -301,6 +317,11 @@ impl FlowKey for Key4 {
         self.vlan
     }
 
+    #[inline(always)]
+    fn end(&self) -> u64 {
+        end_of_key(self.host_port, self.peer_port, self.vlan)
+    }
+
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64 {
         let addresses = pack(u32::from_le_bytes(self.peer), u32::from_le_bytes(self.host));
         let rest = pack(self.vlan, ports(self.host_port, self.peer_port));
@@ -365,6 +386,11 @@ impl FlowKey for Key6 {
 
     fn vlan(&self) -> u32 {
         self.vlan
+    }
+
+    #[inline(always)]
+    fn end(&self) -> u64 {
+        end_of_key(self.host_port, self.peer_port, self.vlan)
     }
 
     fn digest(&self, secret: Key, more: [u64; 2]) -> u64 {

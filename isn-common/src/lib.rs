@@ -32,6 +32,7 @@ pub mod host;
 pub mod icmp;
 pub mod isn;
 pub mod keyed;
+pub mod newcomer;
 pub mod opening;
 pub mod packet;
 pub mod previous;

@@ -65,16 +65,15 @@ impl Syn {
         }
     }
 
-    /// The same, treated in this mode.
-    #[must_use]
+    /// Notes how its flow is treated.
+    #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "modes are few")]
-    pub const fn treated(mut self, mode: Option<Mode>, offset: Offset) -> Self {
+    pub const fn treat(&mut self, mode: Option<Mode>, offset: Offset) {
         self.mode = match mode {
             Some(mode) => mode.to_number() as u8,
             None => 0,
         };
         self.offset = offset;
-        self
     }
 
     /// What the policy says about the host; `None` if it is not guarded.

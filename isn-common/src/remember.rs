@@ -5,13 +5,14 @@ use crate::{
     abi::{
         flow::{Control, Record, Word as _, unpack},
         maps::SHARES_LENGTH,
-        settings::Limits,
+        settings::{Limits, Settings},
     },
     counter::Counter,
     flow::{Address, FlowKey as _},
     opening,
     room::{self, Share},
     tcp::{options::SynOptions, seq::Seq},
+    tick::Tick,
     world::{Insertion, Tables},
 };
 
@@ -29,8 +30,14 @@ pub enum Memory {
 /// Puts the entry of a flow of which nothing is remembered among the half-open ones, if its host has not used up its share.
 /// A leftover under the key makes room.
 #[inline(always)]
-pub fn remember<A: Address, W: Tables<A>>(world: &W, key: &A::Key, record: &Record) -> Memory {
-    if !world.takes_share(key, Share::HalfOpen) {
+pub fn remember<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    record: &Record,
+    settings: &Settings,
+    now: Tick,
+) -> Memory {
+    if !takes_share_at(world, key, Share::HalfOpen, settings, now) {
         world.count(Counter::MemoryShareExceeded, 1);
         return Memory::None;
     }
@@ -58,6 +65,18 @@ pub fn takes_share<A: Address, W: Tables<A>>(world: &W, key: &A::Key, of: Share)
     let Some(settings) = world.settings() else {
         return true;
     };
+    takes_share_at(world, key, of, settings, world.now())
+}
+
+/// The same, where settings and time have been asked for.
+#[inline(always)]
+pub fn takes_share_at<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    of: Share,
+    settings: &Settings,
+    now: Tick,
+) -> bool {
     let (window, most) = match of {
         Share::HalfOpen => (Limits::HALF_OPEN_WINDOW, settings.limits.half_open_share),
         Share::History => (settings.history, settings.limits.history_share),
@@ -68,7 +87,7 @@ pub fn takes_share<A: Address, W: Tables<A>>(world: &W, key: &A::Key, of: Share)
     let index = room::cell(key.fold_host(), of, SHARES_LENGTH);
     world
         .share(index)
-        .is_none_or(|cell| room::take(cell, world.now(), window, most))
+        .is_none_or(|cell| room::take(cell, now, window, most))
 }
 
 /// Remembers what a SYN of the peer says, to a guarded host, of a flow that is not known.
@@ -80,8 +99,12 @@ pub fn await_answer<A: Address, W: Tables<A>>(
     options: SynOptions,
 ) {
     if world.mode(key, true).is_some() && joins_endpoints::<A>(key) {
-        let record = opening::awaited(peer_next, &options, world.now());
-        remember(world, key, &record);
+        let Some(settings) = world.settings() else {
+            return;
+        };
+        let now = world.now();
+        let record = opening::awaited(peer_next, &options, now);
+        remember(world, key, &record, settings, now);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A sample says what the host chose, what the peer saw, and where the incarnation before on the same 4-tuple ended. That end
 //! is known before a SYN is settled alone, so a sample is made in two steps: [`glimpse`] before, [`take`] after. Between them
-//! nothing is held. SYNs that open nothing (repeated ones, and those on live flows) are no samples, nor are dropped ones, which
+//! nothing is held. Where nothing is known of the flow, one step does ([`of_newcomer`]). SYNs that open nothing (repeated ones, and those on live flows) are no samples, nor are dropped ones, which
 //! come again. Two decisions that are no samples are told the same way, for whoever watches: SYNs that are dropped for want of
 //! room, and flows that are [`learnt`] in mid-flow. Whether an unguarded host repeats itself cannot be told here: nothing is remembered of it.
 //!
@@ -19,8 +19,8 @@ use crate::{
     },
     counter::Counter,
     flow::Address,
-    opening::Syn,
-    remember::joins_endpoints,
+    opening::{Circumstances, Syn},
+    remember::{joins_endpoints, takes_share_at},
     room::Share,
     tcp::seq::{Offset, Seq},
     verdict::DropReason,
@@ -36,12 +36,7 @@ pub fn glimpse<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn)
     if !sampling || !joins_endpoints::<A>(key) || !meet(world, key, syn) {
         return;
     }
-    let share = if syn.mode == 0 {
-        Share::SamplesOfOthers
-    } else {
-        Share::SamplesOfGuarded
-    };
-    if world.takes_share(key, share) {
+    if world.takes_share(key, share_of(syn)) {
         mark(syn, Flags::WANTED);
     } else {
         world.count(Counter::SamplesLimited, 1);
@@ -95,6 +90,13 @@ pub const fn refuse(syn: &mut Syn, reason: DropReason) {
     }
 }
 
+/// Whether a SYN is to become a sample and has not been told yet.
+#[inline(always)]
+#[must_use]
+pub const fn is_due(syn: &Syn) -> bool {
+    syn.sample as u32 & Flags::WANTED != 0
+}
+
 /// Tells the sample of a SYN with the number `isn`, now that it is settled and leaves with this offset, or of one that found no
 /// room. Another one that does not leave is not marked any more.
 #[inline(always)]
@@ -105,7 +107,7 @@ pub fn take<A: Address, W: Tables<A>>(
     offset: Offset,
     syn: &Syn,
 ) {
-    if !Flags(syn.sample.into()).has(Flags::WANTED) {
+    if !is_due(syn) {
         return;
     }
     let (flags, timestamp_offset) = decided(world, key, isn, offset, Flags::of_syn(syn));
@@ -118,6 +120,52 @@ pub fn take<A: Address, W: Tables<A>>(
         timestamp_offset,
     };
     tell(world, key, &told);
+}
+
+/// Tells the sample of a SYN of whose flow nothing was known, within its host's share, now that it leaves with this offset: the
+/// reason is that of an incarnation that is remembered.
+#[inline(always)]
+pub fn of_newcomer<A: Address, W: Tables<A>>(
+    world: &W,
+    key: &A::Key,
+    syn: &Syn,
+    around: &Circumstances<'_>,
+    offset: Offset,
+    reason: Option<Reason>,
+) {
+    if around.settings.limits.sample_share == 0 {
+        return;
+    }
+    let share = share_of(syn);
+    if !takes_share_at(world, key, share, around.settings, around.now) {
+        world.count(Counter::SamplesLimited, 1);
+        return;
+    }
+    let mut flags = Flags::of_syn(syn).with(Flags::WANTED);
+    if let Some(reason) = reason {
+        flags = flags.with_reason(reason as u32).with(Flags::KEPT);
+    } else if around.mode.is_none() {
+        flags = flags.with_reason(Reason::NotGuarded as u32);
+    }
+    let told = Told {
+        host_isn: syn.isn,
+        wire_isn: syn.isn.to_wire(offset),
+        host_mark: Seq(0),
+        wire_mark: Seq(0),
+        flags,
+        timestamp_offset: Offset(0),
+    };
+    tell(world, key, &told);
+}
+
+/// Guarded hosts have shares of their own.
+#[inline(always)]
+const fn share_of(syn: &Syn) -> Share {
+    if syn.mode == 0 {
+        Share::SamplesOfOthers
+    } else {
+        Share::SamplesOfGuarded
+    }
 }
 
 /// What was decided on a SYN is read where it was written: the way through the settling has no room for it on the BPF

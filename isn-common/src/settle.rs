@@ -7,7 +7,6 @@
 use crate::{
     abi::{
         flow::{Control, Flow, Phase, Previous, Reason, Record, Word, pack, unpack},
-        policy::Mode,
         settings::OnFull,
     },
     claim::{PATIENCE, claim, is_still, unclaim},
@@ -15,12 +14,9 @@ use crate::{
     counter::Counter,
     expiry::Place,
     flow::{Address, FlowKey},
-    keyed::Generation,
     opening::{self, Circumstances, Decision, Opening, Stamp, Syn},
-    remember::{Memory, joins_endpoints, remember},
     room::Admission,
     sample,
-    tcp::seq::Offset,
     tick::Tick,
     translate::Translation,
     verdict::{DropReason, PassReason},
@@ -91,10 +87,13 @@ impl Settled {
 /// has settled. The SYN's numbers may be anything afterwards: the BPF program's stack has no room for a copy.
 #[inline(always)]
 pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) -> Settled {
-    world.treat(key, syn);
-    world.glimpse(key, syn);
     // Once more after another CPU has come in between.
     for _ in 0..2 {
+        syn.sample = 0;
+        if let Some(settled) = world.newcomer(key, syn) {
+            return settled;
+        }
+        world.glimpse(key, syn);
         if let Some(settled) = world.attempt(key, syn) {
             if let Settled::Drop(reason) = settled {
                 sample::refuse(syn, reason);
@@ -106,18 +105,7 @@ pub fn settle<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) 
     Settled::Drop(DropReason::Contended)
 }
 
-/// Tells a SYN how its flow is treated.
-#[inline(always)]
-pub fn treat<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) {
-    let mode = world.mode(key, syn.passive);
-    let offset = match mode {
-        Some(Mode::Keyed) => world.keyed_offset(key, Generation::Current),
-        _ => Offset(0),
-    };
-    *syn = syn.treated(mode, offset);
-}
-
-/// One attempt; `None` if another CPU came in between.
+/// One attempt on a flow of which something is known; `None` if another CPU came in between.
 #[inline(always)]
 pub fn attempt<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> Option<Settled> {
     let Some(settings) = world.settings() else {
@@ -129,9 +117,7 @@ pub fn attempt<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> 
         settings,
         now: world.now(),
     };
-    let Some(held) = world.find(key) else {
-        return first(world, key, syn, &around);
-    };
+    let held = world.find(key)?;
     decide(world, key, &held, syn, &around)
 }
 
@@ -170,37 +156,9 @@ fn decide<A: Address, W: Tables<A>>(
     verdict
 }
 
-/// The first SYN of a flow of which nothing is remembered. `None` if another CPU was faster.
-#[inline(always)]
-fn first<A: Address, W: Tables<A>>(
-    world: &W,
-    key: &A::Key,
-    syn: &Syn,
-    around: &Circumstances<'_>,
-) -> Option<Settled> {
-    if around.mode.is_none() {
-        return Some(Settled::Pass(PassReason::NotGuarded));
-    }
-    if !joins_endpoints::<A>(key) {
-        return Some(Settled::Pass(PassReason::OddAddress));
-    }
-    let mut opening = around.first(syn);
-    let own = around.is_own(&opening);
-    let marks = around.marks(own);
-    let record = opening::opened(syn, &opening, marks, &Record::EMPTY, world.now());
-    match remember(world, key, &record) {
-        Memory::Contended => return None,
-        // What is its own must be remembered, or the flow has only what it has by itself.
-        Memory::None if own => opening = around.without_room(&opening),
-        Memory::Kept | Memory::None => {}
-    }
-    count_opening::<A, W>(world, around, &opening);
-    Some(settled(opening.translation))
-}
-
 /// What a SYN that opens an incarnation with this translation has settled on.
 #[inline(always)]
-const fn settled(by: Translation) -> Settled {
+pub(crate) const fn settled(by: Translation) -> Settled {
     if by.is_none() {
         Settled::Known(by)
     } else {
@@ -325,7 +283,7 @@ fn succeeded(
 
 /// Counts a SYN that opens an incarnation.
 #[inline(always)]
-fn count_opening<A: Address, W: Tables<A>>(
+pub(crate) fn count_opening<A: Address, W: Tables<A>>(
     world: &W,
     around: &Circumstances<'_>,
     opening: &Opening,
@@ -369,6 +327,7 @@ pub fn unpredictable<A: Address, W: Tables<A>>(world: &W, key: &A::Key, marks: [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tcp::seq::Offset;
 
     #[test]
     fn a_settlement_survives_the_way_through_a_number_and_a_translation() {

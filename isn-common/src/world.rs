@@ -15,6 +15,7 @@ use crate::{
     expiry::Place,
     flow::{Address, FlowKey as _},
     keyed::{self, Generation},
+    newcomer,
     opening::Syn,
     previous::{self, Numbers},
     promotion, recompute, remember,
@@ -232,9 +233,9 @@ pub trait Tables<A: Address>: World + Sized {
         sample::learnt(self, key, sequence, offset, reason);
     }
 
-    /// [`settle::treat`]. A world may do this in a function of its own.
-    fn treat(&self, key: &A::Key, syn: &mut Syn) {
-        settle::treat(self, key, syn);
+    /// [`newcomer::settle`]. A world may do this in a function of its own, and change the numbers of a SYN that is settled.
+    fn newcomer(&self, key: &A::Key, syn: &mut Syn) -> Option<Settled> {
+        newcomer::settle(self, key, syn)
     }
 
     /// [`settle::attempt`]. A world may do this in a function of its own, and change the SYN if the attempt comes to an end.

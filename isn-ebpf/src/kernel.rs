@@ -20,6 +20,7 @@ use isn_common::{
     expiry::Place,
     flow::{Address as _, FlowKey as _, Key4, Key6},
     keyed::{self, Generation},
+    newcomer,
     opening::Syn,
     previous::{self, Numbers},
     promotion, recompute, remember,
@@ -128,6 +129,27 @@ impl World for Kernel {
 /// What the attempt to settle on a SYN returns where another CPU came in between; no settlement has this number.
 const AGAIN: u32 = u32::MAX;
 
+/// A settlement as a number, with its offsets in the place of the SYN's numbers; and back.
+#[inline(always)]
+fn code(settled: Option<Settled>, syn: &mut Syn) -> u32 {
+    let Some(settled) = settled else {
+        return AGAIN;
+    };
+    let by = settled.translation();
+    syn.isn = Seq(by.sequence.0);
+    syn.options.stamp = Seq(by.timestamp.0);
+    settled.code()
+}
+
+#[inline(always)]
+fn settled(code: u32, syn: &Syn) -> Option<Settled> {
+    let by = Translation {
+        sequence: Offset(syn.isn.0),
+        timestamp: Offset(syn.options.stamp.0),
+    };
+    (code != AGAIN).then(|| Settled::from_code(code, by))
+}
+
 const EEXIST: i32 = -17;
 
 #[inline(always)]
@@ -175,7 +197,7 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $translated:ident, $announce:ident, $confirm:ident, $strike_out:ident, $take:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident, $filter:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
-     $treat:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
+     $newcomer:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $glimpse:ident, $sample:ident, $learnt:ident, $printable:expr) => {
         impl Tables<$address> for Kernel {
             #[inline(always)]
@@ -324,18 +346,15 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn treat(&self, key: &$key, syn: &mut Syn) {
-                $treat(key, &raw mut *syn);
+            fn newcomer(&self, key: &$key, syn: &mut Syn) -> Option<Settled> {
+                let code = $newcomer(key, &raw mut *syn);
+                settled(code, syn)
             }
 
             #[inline(always)]
             fn attempt(&self, key: &$key, syn: &mut Syn) -> Option<Settled> {
                 let code = $settle(key, &raw mut *syn);
-                let by = Translation {
-                    sequence: Offset(syn.isn.0),
-                    timestamp: Offset(syn.options.stamp.0),
-                };
-                (code != AGAIN).then(|| Settled::from_code(code, by))
+                settled(code, syn)
             }
 
             #[inline(always)]
@@ -372,7 +391,7 @@ macro_rules! tables {
                 // SAFETY: the helper has no preconditions.
                 let at = unsafe { bpf_ktime_get_ns() };
                 SAMPLES
-                    .output::<Sample>(&Sample::new(at, key, told), 0)
+                    .output::<[u64; Sample::SIZE / 8]>(&Sample::words(at, key, told), 0)
                     .is_ok()
             }
 
@@ -495,15 +514,19 @@ macro_rules! tables {
                 .into()
         }
 
-        /// A function of its own for the stack.
+        /// A function of its own for the stack. It returns what the one for known flows does.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $treat(key: *const $key, syn: *mut Syn) -> u32 {
+        extern "C" fn $newcomer(key: *const $key, syn: *mut Syn) -> u32 {
+            let place = &mut MaybeUninit::uninit();
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
-            if let (Some(key), Some(syn)) = unsafe { (key.as_ref(), syn.as_mut()) } {
-                settle::treat::<$address, _>(&Kernel, key, syn);
+            match unsafe { (copied(key, place), syn.as_mut()) } {
+                (Some(key), Some(syn)) => {
+                    let settled = newcomer::settle::<$address, _>(&Kernel, key, syn);
+                    code(settled, syn)
+                }
+                _ => Settled::Pass(PassReason::NotGuarded).code(),
             }
-            0
         }
 
         /// A function of its own for the verifier, which wants to see the pointers checked. The SYN comes
@@ -515,13 +538,8 @@ macro_rules! tables {
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
             match unsafe { (copied(key, place), syn.as_mut()) } {
                 (Some(key), Some(syn)) => {
-                    let Some(settled) = settle::attempt::<$address, _>(&Kernel, key, syn) else {
-                        return AGAIN;
-                    };
-                    let by = settled.translation();
-                    syn.isn = Seq(by.sequence.0);
-                    syn.options.stamp = Seq(by.timestamp.0);
-                    settled.code()
+                    let settled = settle::attempt::<$address, _>(&Kernel, key, syn);
+                    code(settled, syn)
                 }
                 _ => Settled::Pass(PassReason::NotGuarded).code(),
             }
@@ -772,7 +790,7 @@ tables!(
     promote_v4,
     admission_v4,
     takes_share_v4,
-    treat_v4,
+    newcomer_v4,
     settle_v4,
     mode_v4,
     keyed_offset_v4,
@@ -809,7 +827,7 @@ tables!(
     promote_v6,
     admission_v6,
     takes_share_v6,
-    treat_v6,
+    newcomer_v6,
     settle_v6,
     mode_v6,
     keyed_offset_v6,

@@ -7,6 +7,8 @@ use core::{
 
 use isn_common::abi::flow::Word;
 
+use crate::hide::hide;
+
 /// Eight aligned octets of a map's value, which any CPU may read and write at any time.
 #[repr(transparent)]
 pub struct KernelWord(UnsafeCell<u64>);
@@ -72,6 +74,11 @@ impl Word for KernelWord {
             )
         };
         done
+    }
+
+    #[inline(always)]
+    fn opaque(number: u32) -> u32 {
+        hide(number as usize) as u32
     }
 
     #[inline(always)]

@@ -35,6 +35,11 @@ pub trait Word {
         self.load()
     }
 
+    /// The same number. In the kernel the optimizer forgets what it knows of it, or it would leave out a bound that the verifier wants to see.
+    fn opaque(number: u32) -> u32 {
+        number
+    }
+
     /// Counts one more, or one less but never below 0.
     #[inline(always)]
     fn count(&self, more: bool) {

@@ -129,12 +129,30 @@ impl Policy {
     /// Whether it is keyed must not depend on who opened it, since a segment in mid-flow does not tell: the first rule that
     /// covers either port says so.
     #[must_use]
+    #[inline(always)]
     pub fn mode_of(&self, service: u16, other: u16) -> Option<Mode> {
-        match (self.mode_for(service), self.mode_for_either(service, other)) {
-            (_, Some(Mode::Keyed)) => Some(Mode::Keyed),
-            (Some(Mode::Keyed), either) => either,
-            (of_service, _) => of_service,
+        // Of the first rule that covers either port.
+        let mut either = None;
+        for rule in &self.rules {
+            if !rule.is_some() {
+                break;
+            }
+            let of_service = rule.covers(service);
+            if !of_service && (either.is_some() || !rule.covers(other)) {
+                continue;
+            }
+            let either = *either.get_or_insert(rule.mode());
+            if either == Some(Mode::Keyed) {
+                return either;
+            }
+            if of_service {
+                return match rule.mode() {
+                    Some(Mode::Keyed) => either,
+                    mode => mode,
+                };
+            }
         }
+        None
     }
 
     /// Whether connections between these two ports (host order) are keyed, whichever is the service's.
@@ -211,6 +229,32 @@ mod tests {
         // Without a keyed rule that covers it, the service's port alone decides.
         assert_eq!(only.mode_of(80, 4000), Some(Mode::Monotonic));
         assert_eq!(only.mode_of(4000, 80), None);
+    }
+
+    /// By its words: keyed if the first rule for either port says so, else as the first one for the service's port says.
+    #[test]
+    fn one_walk_finds_what_two_would() {
+        let ranges = [(1, 1), (2, 2), (1, 2), (3, 3)];
+        let rule = |number: usize| {
+            let (first, last) = ranges[number / 4];
+            let rule = Rule::exempt(first, last);
+            let mode = [1, 2, 3, 4][number % 4];
+            Rule { mode, ..rule }
+        };
+        let number = 4 * ranges.len();
+        for rules in 0..number.pow(3) {
+            let nth = |place: u32| rule(rules / number.pow(place) % number);
+            let policy = policy(&[nth(0), nth(1), nth(2)]);
+            for (service, other) in [(1, 2), (2, 1), (1, 1), (3, 1), (2, 3), (4, 1)] {
+                let of_service = policy.mode_for(service);
+                let either = policy.mode_for_either(service, other);
+                let wanted = match (of_service, either) {
+                    (_, Some(Mode::Keyed)) | (Some(Mode::Keyed), _) => either,
+                    _ => of_service,
+                };
+                assert_eq!(policy.mode_of(service, other), wanted, "{policy:?}");
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::{control::Reason, policy::Mode};
 use crate::{
-    flow::{Address as _, FlowKey},
+    flow::{Address, FlowKey, joined},
     opening::Syn,
     tcp::seq::{Offset, Seq},
 };
@@ -148,24 +148,35 @@ impl Sample {
     /// Octets of a sample.
     pub const SIZE: usize = 72;
 
-    /// What is told of a decision on a flow at this nanosecond of the monotonic clock.
+    /// What is told of a decision on a flow at this nanosecond of the monotonic clock, as words of native order. Written field by
+    /// field, it would be put together from octets.
+    #[must_use]
     #[inline(always)]
-    pub fn new<K: FlowKey>(at: u64, key: &K, told: &Told) -> Self {
-        let (host, peer) = (key.host(), key.peer());
-        Self {
+    pub fn words<K: FlowKey>(at: u64, key: &K, told: &Told) -> [u64; Self::SIZE / 8] {
+        let [host, peer] = [key.host().address, key.peer().address].map(Address::mapped_words);
+        let both = |first: u32, second: u32| joined(first.to_ne_bytes(), second.to_ne_bytes());
+        [
             at,
-            host: host.address.mapped(),
-            peer: peer.address.mapped(),
-            host_port: host.port,
-            peer_port: peer.port,
-            vlan: key.vlan(),
-            host_isn: told.host_isn.0,
-            wire_isn: told.wire_isn.0,
-            host_mark: told.host_mark.0,
-            wire_mark: told.wire_mark.0,
-            flags: told.flags,
-            timestamp_offset: told.timestamp_offset.0,
+            host[0],
+            host[1],
+            peer[0],
+            peer[1],
+            key.end(),
+            both(told.host_isn.0, told.wire_isn.0),
+            both(told.host_mark.0, told.wire_mark.0),
+            both(told.flags.0, told.timestamp_offset.0),
+        ]
+    }
+
+    /// The same as a sample.
+    #[must_use]
+    pub fn new<K: FlowKey>(at: u64, key: &K, told: &Told) -> Self {
+        let words = Self::words(at, key, told);
+        let mut octets = [0; Self::SIZE];
+        for (place, word) in octets.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_ne_bytes());
         }
+        Self::from_octets(&octets)
     }
 
     /// The sample in `octets`.
@@ -228,6 +239,7 @@ fn put<const N: usize>(octets: &mut [u8; Sample::SIZE], at: usize, value: [u8; N
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::{Key4, Key6};
 
     #[test]
     fn octets_are_the_fields_in_their_order_and_back() {
@@ -238,6 +250,51 @@ mod tests {
         assert_eq!(sample.peer[15], 39);
         assert_eq!((sample.host_port, sample.peer_port), ([40, 41], [42, 43]));
         assert_eq!(sample.wire_mark, u32::from_ne_bytes([60, 61, 62, 63]));
+    }
+
+    #[test]
+    fn words_are_the_fields_of_either_family() {
+        let told = Told {
+            host_isn: Seq(1),
+            wire_isn: Seq(0x0203_0405),
+            host_mark: Seq(6),
+            wire_mark: Seq(0x0708_090a),
+            flags: Flags(0x0b0c),
+            timestamp_offset: Offset(0x0d0e_0f10),
+        };
+        let (host_port, peer_port, vlan) = ([1, 2], [3, 4], 5);
+        let of = |host, peer| Sample {
+            at: 0x1112_1314_1516_1718,
+            host,
+            peer,
+            host_port,
+            peer_port,
+            vlan,
+            host_isn: 1,
+            wire_isn: 0x0203_0405,
+            host_mark: 6,
+            wire_mark: 0x0708_090a,
+            flags: Flags(0x0b0c),
+            timestamp_offset: 0x0d0e_0f10,
+        };
+        let key = Key4 {
+            host: [192, 0, 2, 1],
+            peer: [198, 51, 100, 2],
+            host_port,
+            peer_port,
+            vlan,
+        };
+        let wanted = of(key.host.mapped(), key.peer.mapped());
+        assert_eq!(Sample::new(wanted.at, &key, &told), wanted);
+        let key = Key6 {
+            host: core::array::from_fn(|at| u8::try_from(at).unwrap()),
+            peer: core::array::from_fn(|at| u8::try_from(at + 16).unwrap()),
+            host_port,
+            peer_port,
+            vlan,
+        };
+        let wanted = of(key.host, key.peer);
+        assert_eq!(Sample::new(wanted.at, &key, &told), wanted);
     }
 
     #[test]

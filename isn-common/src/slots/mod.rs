@@ -232,7 +232,7 @@ impl<W: Word, K: FlowKey> Set<W, K> {
     /// processors like to fetch together.
     #[inline(always)]
     fn slot(&self, first: u32, step: u32) -> &Slot<W, K> {
-        &self.0[((first ^ step) % WAYS) as usize]
+        &self.0[(W::opaque(first ^ step) % WAYS) as usize]
     }
 
     /// Makes all slots as new. Nobody else may be using the set.
