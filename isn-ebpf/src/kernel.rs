@@ -233,10 +233,13 @@ macro_rules! tables {
 
             #[inline(always)]
             fn settled(&self, key: &$key) -> Option<Found> {
-                table::find(self, key).or_else(|| {
-                    let words = Words(key.words());
-                    $history.get_ptr(words.key()).map(Found)
-                })
+                let slot = table::in_slot(self, key);
+                if slot.is_some() {
+                    return slot;
+                }
+                let words = Words(key.words());
+                let key = words.key();
+                table::beside(self, key).or_else(|| $history.get_ptr(key).map(Found))
             }
 
             #[inline(always)]

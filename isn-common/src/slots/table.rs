@@ -49,12 +49,21 @@ pub trait Parts<K: FlowKey> {
 /// A flow of the table.
 #[inline(always)]
 pub fn find<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
+    in_slot(parts, key).or_else(|| beside(parts, key))
+}
+
+/// A flow that lies in its slot.
+#[inline(always)]
+pub fn in_slot<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
     let spread = parts.spread()?;
     let spot = spread.spot(key.words().as_ref());
-    if let Some(flow) = parts.set(spot.set)?.find(spot.first, key) {
-        return Some(P::found(flow));
-    }
-    if P::overflowing(spread).load() == 0 {
+    parts.set(spot.set)?.find(spot.first, key).map(P::found)
+}
+
+/// A flow that lies in the overflow, if anything does.
+#[inline(always)]
+pub fn beside<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
+    if P::overflowing(parts.spread()?).load() == 0 {
         return None;
     }
     parts.beside(key)
