@@ -4,7 +4,7 @@
 //! lookup: which side is the host follows from the hook and the placement.
 
 use crate::{
-    abi::flow::pack,
+    abi::flow::{pack, unpack},
     filter::{self, Bits},
     siphash::{Key, SipHash},
 };
@@ -254,10 +254,14 @@ pub(crate) const fn joined(first: [u8; 4], second: [u8; 4]) -> u64 {
     }
 }
 
-/// The octets of a word of native order.
+/// The octets of a word of native order, in two halves.
 const fn apart(word: u64) -> ([u8; 4], [u8; 4]) {
-    let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
-    ([a, b, c, d], [e, f, g, h])
+    let (low, high) = unpack(word);
+    if cfg!(target_endian = "little") {
+        (low.to_ne_bytes(), high.to_ne_bytes())
+    } else {
+        (high.to_ne_bytes(), low.to_ne_bytes())
+    }
 }
 
 /// What stands behind the addresses of a key, as a word of native order.

@@ -36,6 +36,7 @@ pub trait Word {
     }
 
     /// The same number. In the kernel the optimizer forgets what it knows of it, or it would leave out a bound that the verifier wants to see.
+    #[must_use]
     fn opaque(number: u32) -> u32 {
         number
     }

@@ -13,14 +13,19 @@
 //! | being written | by the CPU that took it | announced |
 //! | announced | complete, and not yet found: others may announce the same flow | live, or gone if another one comes first |
 //! | live | found | gone |
-//! | gone | free again after [`GRACE`], so that no CPU that still holds the flow writes into another's | being written |
+//! | gone | free again after a second, so that no CPU that still holds the flow writes into another's | being written |
 //!
 //! Two CPUs that put in the same flow see each other's announcement: the one that is earlier in the order of search strikes the other's
 //! out, and what is live stays. So a flow is live in one slot at most.
 
+mod spread;
 pub mod table;
+mod tag;
 #[cfg(test)]
 mod tests;
+
+pub use spread::{KEYS, Room, Spot, Spread};
+use tag::{ANNOUNCED, FREE, LIVE, gone, in_state, is_free, state, taken};
 
 use crate::{
     abi::flow::{Flow, Record, Word, pack, unpack},
@@ -30,19 +35,6 @@ use crate::{
 
 /// Slots of a set.
 pub const WAYS: u32 = 8;
-/// Ticks for which a slot is not used again, a second: far longer than a program runs.
-const GRACE: u32 = Tick::in_seconds(1);
-
-/// Nothing has ever been there.
-const FREE: u32 = 0;
-const BEING_WRITTEN: u32 = 1;
-const ANNOUNCED: u32 = 2;
-const LIVE: u32 = 3;
-const GONE: u32 = 4;
-/// Bits of a tag's lower half that say which of these it is; above them it counts how often the slot was taken, and the upper half
-/// is the tick since which it has been gone.
-const STATE: u32 = 0xff;
-const TAKEN: u32 = STATE + 1;
 
 /// A place for one flow: 64 octets for IPv4, a cache line; 88 for IPv6.
 #[repr(C)]
@@ -56,59 +48,10 @@ pub struct Slot<W, K: FlowKey> {
 #[repr(C)]
 pub struct Set<W, K: FlowKey>([Slot<W, K>; WAYS as usize]);
 
-/// Where a flow is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spot {
-    /// Index of the set.
-    pub set: u32,
-    /// The slot of the set that comes first.
-    pub first: u32,
-}
-
-/// How flows are spread over sets, and how many found theirs full. Made with the table, and the same for its whole life.
-///
-/// The hash is pair-multiply-shift (Thorup, "High speed hashing for integers and strings", section 3.5): whoever does not know the keys
-/// cannot choose flows that fall into the same set more often than by chance.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Spread<W> {
-    /// Number of sets; 0 where all flows lie in the overflow.
-    pub sets: u64,
-    /// Random numbers, two for each word of a key, and one.
-    pub keys: [u64; KEYS],
-    /// Flows in the overflow: IPv4, IPv6.
-    pub overflowing: [W; 2],
-}
-
-/// Numbers of [`Spread::keys`].
-pub const KEYS: usize = 11;
-
-/// How much room a table takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Sets of slots.
-    pub sets: u32,
-    /// Places in the overflow.
-    pub beside: u32,
-}
-
-impl Room {
-    /// For so many flows: a third more slots than flows. Then a flow in nineteen finds its set full (Poisson distribution with mean 6); the
-    /// overflow has room for one in twelve, and for all of a small table.
-    #[must_use]
-    pub const fn of(flows: u32) -> Self {
-        let beside = (flows / 12).saturating_add(256);
-        Self {
-            sets: flows.div_ceil(6),
-            beside: if beside < flows { beside } else { flows },
-        }
-    }
-}
-
 /// What became of a flow that was to be put in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is announced in this slot of the search, under this tag; [`confirm`] makes it live.
+    /// It is announced in this slot of the search, under this tag; [`Set::confirm`] makes it live.
     Announced(Announcement),
     /// It is there already.
     Exists,
@@ -150,29 +93,6 @@ impl Put {
             }),
             Self::EXISTS => Self::Exists,
             _ => Self::Full,
-        }
-    }
-}
-
-impl<W> Spread<W> {
-    /// Where a flow with these words as its key is looked for.
-    #[must_use]
-    #[inline(always)]
-    #[allow(clippy::cast_possible_truncation, reason = "the upper halves")]
-    pub fn spot(&self, key: &[u64]) -> Spot {
-        let mut sum = self.keys[KEYS - 1];
-        for (word, by) in key.iter().zip(self.keys.as_chunks::<2>().0) {
-            let (low, high) = unpack(*word);
-            let (one, other) = (
-                by[0].wrapping_add(high.into()),
-                by[1].wrapping_add(low.into()),
-            );
-            sum = sum.wrapping_add(one.wrapping_mul(other));
-        }
-        let hash = sum >> 32;
-        Spot {
-            set: (hash.wrapping_mul(self.sets) >> 32) as u32,
-            first: hash as u32 % WAYS,
         }
     }
 }
@@ -353,37 +273,4 @@ impl<W: Word, K: FlowKey> Set<W, K> {
         self.live(first, key)
             .is_some_and(|(slot, tag)| slot.tag.compare_exchange(tag, gone(tag, now)))
     }
-}
-
-#[inline(always)]
-const fn state(tag: u64) -> u32 {
-    unpack(tag).0 & STATE
-}
-
-/// Whether a slot can be had.
-#[inline(always)]
-const fn is_free(tag: u64, now: Tick) -> bool {
-    match state(tag) {
-        FREE => true,
-        GONE => now.since(Tick(unpack(tag).1)) >= GRACE,
-        _ => false,
-    }
-}
-
-/// The tag of a slot that a CPU takes.
-#[inline(always)]
-const fn taken(tag: u64) -> u64 {
-    let times = (unpack(tag).0 & !STATE).wrapping_add(TAKEN);
-    pack(times | BEING_WRITTEN, 0)
-}
-
-#[inline(always)]
-const fn in_state(tag: u64, state: u32) -> u64 {
-    let (low, high) = unpack(tag);
-    pack(low & !STATE | state, high)
-}
-
-#[inline(always)]
-const fn gone(tag: u64, now: Tick) -> u64 {
-    pack(unpack(tag).0 & !STATE | GONE, now.0)
 }

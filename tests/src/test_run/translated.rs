@@ -98,7 +98,7 @@ impl<'a, K: Key + Eq + std::hash::Hash> Translated<'a, K> {
                 "a flow is in two slots"
             );
         }
-        for entry in self.beside()?.iter() {
+        for entry in &self.beside()? {
             let (key, record) = entry?;
             ensure!(
                 flows.insert(key, record).is_none(),
