@@ -90,9 +90,9 @@ pub static POLICY_V4: LpmTrie<[u8; 4], Policy> =
 pub static POLICY_V6: LpmTrie<[u8; 16], Policy> =
     LpmTrie::with_max_entries(PREFIXES, BPF_F_NO_PREALLOC);
 #[map]
-pub static FILTER_V4: Array<KernelWord> = Array::with_max_entries(filter::WORDS_V4, 0);
+pub static FILTER_V4: Array<KernelWord> = Array::with_max_entries(filter::WORDS_V4, BPF_F_MMAPABLE);
 #[map]
-pub static FILTER_V6: Array<KernelWord> = Array::with_max_entries(filter::WORDS_V6, 0);
+pub static FILTER_V6: Array<KernelWord> = Array::with_max_entries(filter::WORDS_V6, BPF_F_MMAPABLE);
 #[map]
 pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]

@@ -1,20 +1,27 @@
 //! The filter of guarded hosts as it lies in its maps ([`isn_common::filter`]).
 
-use std::borrow::BorrowMut;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use aya::maps::{Array, MapData, MapError};
+use aya::maps::{MapData, MapError};
 use isn_common::filter::Bits;
 
-/// Sets bits of a filter. Nobody else does at the same time: verbs that change an instance hold its lock.
-pub fn set_bits<T: BorrowMut<MapData>>(
-    map: &mut Array<T, u64>,
-    bits: impl Iterator<Item = Bits>,
-) -> Result<(), MapError> {
-    for Bits { word, bits } in bits {
-        let before = map.get(&word, 0)?;
-        if before & bits != bits {
-            map.set(word, before | bits, 0)?;
+use super::mapped::Mapped;
+
+/// The filter of one address family.
+pub struct Filter(Mapped<AtomicU64>);
+
+impl Filter {
+    /// Maps a filter's words.
+    pub fn of(map: &MapData) -> Result<Self, MapError> {
+        Mapped::of(map).map(Self)
+    }
+
+    /// Sets bits, whatever others are setting at the same time.
+    pub fn set(&self, bits: impl Iterator<Item = Bits>) {
+        for Bits { word, bits } in bits {
+            if let Some(word) = self.0.values().get(word as usize) {
+                word.fetch_or(bits, Ordering::SeqCst);
+            }
         }
     }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use isn_common::{
     flow::{Key4, Key6},
 };
 
-use super::{filter::set_bits, pins::Pins, slots::Slots, table::Table, upkeep::Key};
+use super::{filter::Filter, pins::Pins, slots::Slots, table::Table, upkeep::Key};
 use crate::{
     failure::{Explain as _, Failure},
     settings::{PolicyTable, Step},
@@ -65,8 +65,8 @@ pub struct Maps {
     pub history_v6: Table<Key6>,
     policy_v4: LpmTrie<MapData, [u8; 4], Policy>,
     policy_v6: LpmTrie<MapData, [u8; 16], Policy>,
-    filter_v4: Array<MapData, u64>,
-    filter_v6: Array<MapData, u64>,
+    filter_v4: Filter,
+    filter_v6: Filter,
     settings: Array<MapData, Settings>,
     counters: PerCpuArray<MapData, Counters>,
     swept: Array<MapData, u64>,
@@ -92,8 +92,8 @@ impl Maps {
             history_v6: table(pins, names::HISTORY_V6)?,
             policy_v4: open(pins, names::POLICY_V4)?,
             policy_v6: open(pins, names::POLICY_V6)?,
-            filter_v4: open(pins, names::FILTER_V4)?,
-            filter_v6: open(pins, names::FILTER_V6)?,
+            filter_v4: filter(pins, names::FILTER_V4)?,
+            filter_v6: filter(pins, names::FILTER_V6)?,
             counters: open(pins, names::COUNTERS)?,
             swept: open(pins, names::SWEPT)?,
         };
@@ -162,12 +162,12 @@ impl Maps {
         match prefix {
             IpNet::V4(prefix) => {
                 let bits = filter::of_prefix_v4(prefix.network().octets(), prefix.prefix_len());
-                set_bits(&mut self.filter_v4, bits)?;
+                self.filter_v4.set(bits);
                 self.policy_v4.insert(&key4(*prefix), policy, 0)
             }
             IpNet::V6(prefix) => {
                 let bits = filter::of_prefix_v6(prefix.network().octets(), prefix.prefix_len());
-                set_bits(&mut self.filter_v6, bits)?;
+                self.filter_v6.set(bits);
                 self.policy_v6.insert(&key6(*prefix), policy, 0)
             }
         }
@@ -270,6 +270,11 @@ fn table<K: Key>(pins: &Pins, name: &'static str) -> Result<Table<K>, Failure> {
     };
     let (data, places) = inspected().explain(format!("cannot inspect {name}"), AS_ROOT)?;
     Ok(Table::new(name, map, data, places))
+}
+
+fn filter(pins: &Pins, name: &'static str) -> Result<Filter, Failure> {
+    let mapped = || Filter::of(&MapData::from_pin(pins.map(name))?);
+    mapped().explain(format!("cannot map {name} into memory"), AS_ROOT)
 }
 
 /// The table of translated flows, which is to hold so many: slots, and the hash table beside them.

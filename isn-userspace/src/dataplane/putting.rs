@@ -79,7 +79,7 @@ pub struct Tally<'a> {
 type Put<'a, K> = dyn FnMut(Where, &[(K, Record)]) -> Result<u64, Failure> + 'a;
 
 /// Flows of one family on their way in.
-pub struct Putting<'a, 'b, K> {
+pub struct Putting<'a, 'b, K: Key> {
     tables: [&'a Table<K>; 3],
     put: &'a mut Put<'a, K>,
     tally: &'a mut Tally<'b>,

@@ -1,7 +1,7 @@
 //! The slots of translated flows (`isn_common::slots`), mapped into memory: user space reads them where the data plane writes them, without a
 //! call into the kernel for each.
 
-use std::{marker::PhantomData, os::fd::AsFd as _, sync::atomic::AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 use aya::maps::{Array, MapData, MapError};
 use isn_common::{
@@ -9,44 +9,26 @@ use isn_common::{
     flow::FlowKey,
     slots::{self, Spread},
 };
-use memmap2::{MmapOptions, MmapRaw};
 
-use super::{maps, pins::Pins};
+use super::{mapped::Mapped, maps, pins::Pins};
 use crate::failure::{Explain as _, Failure};
 
 /// A set of slots that the data plane uses too.
 pub type Set<K> = slots::Set<AtomicU64, K>;
 
 /// All sets of one address family.
-pub struct Slots<K> {
-    memory: MmapRaw,
-    sets: usize,
-    key: PhantomData<K>,
-}
+pub struct Slots<K: FlowKey>(Mapped<Set<K>>);
 
 impl<K: FlowKey> Slots<K> {
     /// Maps an array map of sets.
     pub fn of(map: &MapData) -> Result<Self, MapError> {
-        let sets = map.info()?.max_entries() as usize;
-        let length = sets.saturating_mul(size_of::<Set<K>>());
-        let memory = MmapOptions::new()
-            .len(length)
-            .map_raw(&map.fd().as_fd())
-            .map_err(MapError::IoError)?;
-        Ok(Self {
-            memory,
-            sets,
-            key: PhantomData,
-        })
+        Mapped::of(map).map(Self)
     }
 
     /// The sets, while the data plane goes on changing them.
     #[must_use]
-    #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
     pub fn sets(&self) -> &[Set<K>] {
-        // SAFETY: the mapping begins at a page, has this length, and stays as long as `self`; a set is made of atomic words alone,
-        // of which any value is valid.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), self.sets) }
+        self.0.values()
     }
 
     /// The flows of a set, each as it is when its turn comes.

@@ -19,7 +19,7 @@ use crate::failure::{Explain as _, Failure};
 const SETS: usize = 512;
 
 /// A hash map from flow keys to records, with slots before it or none.
-pub struct Table<K> {
+pub struct Table<K: Key> {
     name: &'static str,
     map: HashMap<MapData, K, Record>,
     data: MapData,

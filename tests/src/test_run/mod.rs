@@ -29,7 +29,7 @@ use isn_common::{
     flow::{Direction, Key4, Key6},
     slots,
 };
-use isnguard::dataplane::{set_bits, slots::Slots};
+use isnguard::dataplane::{Filter, slots::Slots};
 use translated::Translated;
 
 use crate::expected_counters::Counters;
@@ -72,6 +72,15 @@ impl Room {
     };
 }
 
+/// What the programs are loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processor {
+    /// The one that they run on.
+    This,
+    /// One that may carry out reads in another order than the program's.
+    ReordersReads,
+}
+
 /// Places beyond the room for translated flows: handshakes that a test has under way at once.
 const UNDER_WAY: u32 = 60;
 
@@ -92,8 +101,18 @@ const TC_DROP: u32 = 2;
 impl Kernel {
     /// Loads the programs of one hook.
     pub fn new(hook: Hook, room: Room) -> Result<Self> {
+        Self::on(Processor::This, hook, room)
+    }
+
+    /// The same as for another kind of processor.
+    pub fn on(processor: Processor, hook: Hook, room: Room) -> Result<Self> {
+        let reorders_reads = match processor {
+            Processor::This => programs::REORDERS_READS_HERE,
+            Processor::ReordersReads => 1,
+        };
         let slots = slots::Room::of(room.translated + UNDER_WAY);
         let mut ebpf = EbpfLoader::new()
+            .override_global(programs::REORDERS_READS, &reorders_reads, true)
             .map_max_entries(maps::SLOTS_V4, slots.sets)
             .map_max_entries(maps::SLOTS_V6, slots.sets)
             .map_max_entries(maps::TRANSLATED_V4, slots.beside)
@@ -278,8 +297,8 @@ impl Kernel {
     /// Guards an IPv4 prefix.
     pub fn guard4(&mut self, address: [u8; 4], bits: u32, policy: &Policy) -> Result<()> {
         let length = u8::try_from(bits)?;
-        let mut words: Array<_, u64> = self.map_mut(maps::FILTER_V4)?.try_into()?;
-        set_bits(&mut words, filter::of_prefix_v4(address, length))?;
+        self.filter(maps::FILTER_V4)?
+            .set(filter::of_prefix_v4(address, length));
         let mut map: LpmTrie<_, [u8; 4], Policy> = self.map_mut(maps::POLICY_V4)?.try_into()?;
         Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
     }
@@ -287,10 +306,17 @@ impl Kernel {
     /// Guards an IPv6 prefix.
     pub fn guard6(&mut self, address: [u8; 16], bits: u32, policy: &Policy) -> Result<()> {
         let length = u8::try_from(bits)?;
-        let mut words: Array<_, u64> = self.map_mut(maps::FILTER_V6)?.try_into()?;
-        set_bits(&mut words, filter::of_prefix_v6(address, length))?;
+        self.filter(maps::FILTER_V6)?
+            .set(filter::of_prefix_v6(address, length));
         let mut map: LpmTrie<_, [u8; 16], Policy> = self.map_mut(maps::POLICY_V6)?.try_into()?;
         Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
+    }
+
+    fn filter(&self, name: &str) -> Result<Filter> {
+        match self.ebpf.map(name) {
+            Some(Map::Array(data)) => Ok(Filter::of(data)?),
+            _ => bail!("the object has no filter {name}"),
+        }
     }
 
     /// Guards nothing any more.

@@ -42,7 +42,7 @@ pub const V6: Names = Names {
 };
 
 /// The table of one family.
-pub struct Translated<'a, K> {
+pub struct Translated<'a, K: Key> {
     slots: &'a Slots<K>,
     ebpf: &'a mut Ebpf,
     names: Names,
@@ -163,6 +163,11 @@ impl<'a, K: Key + Eq + std::hash::Hash> Translated<'a, K> {
             }
         }
         Ok(())
+    }
+
+    /// How many flows lie beside the slots, by the data plane's own count.
+    pub fn overflowing(&mut self) -> Result<u64> {
+        Ok(spread_map(self.ebpf)?.get(&0, 0)?.overflowing[self.names.family])
     }
 
     fn overflow(&mut self, change: impl Fn(u64) -> u64) -> Result<()> {

@@ -56,6 +56,7 @@ mod samples;
 mod shapes;
 mod signatures;
 mod simultaneous;
+mod slots;
 mod storms;
 mod tables;
 mod timestamps;
