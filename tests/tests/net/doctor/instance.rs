@@ -167,7 +167,7 @@ fn pins_of_another_layout_and_such_that_others_can_change_are_refused_in_the_wor
     let mut map: Array<MapData, Settings> =
         Array::try_from(Map::from_map_data(MapData::from_pin(&pin)?)?)?;
     let mut other = map.get(&0, 0)?;
-    other.abi_version = 7;
+    other.abi_version += 1;
     map.set(0, other, 0)?;
-    refused("layout is version 7")
+    refused(&format!("layout is version {}", other.abi_version))
 }
