@@ -1,8 +1,10 @@
 //! What it takes to look through full tables for flows that are over, and to remove them.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use isn_common::{
-    abi::settings::Settings,
+    abi::{flow::Record, settings::Settings},
     expiry::Place,
     flow::{Key4, Key6},
     tick::Tick,
@@ -14,6 +16,8 @@ use crate::{
     stopwatch::{Took, timed},
 };
 
+/// How long room is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Flows that are put in at a time.
 const AT_A_TIME: u32 = 100_000;
 
@@ -48,15 +52,35 @@ impl Tables {
     pub fn fill(&mut self, which: Which, count: u32, are_over: bool) -> Result<()> {
         let now = dataplane::now();
         let long = self.settings.history.saturating_mul(3);
-        let (offset, service) = if which.place == Place::Translated {
-            (OFFSET, SERVICE)
+        let offset = if which.place == Place::Translated {
+            OFFSET
         } else {
-            (0, OTHER_SERVICE)
+            0
         };
         let record = if are_over {
             record(CLOSED, offset, Tick(now.0.wrapping_sub(long)))
         } else {
             record(OPEN, offset, now)
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut put = 0;
+        // Slots that were given up a moment ago are not to be had yet; what is there already is not put in again.
+        while put < u64::from(count) && Instant::now() < deadline {
+            put += self.put(which, count, record)?;
+        }
+        ensure!(
+            put == u64::from(count),
+            "{put} of {count} flows found room in {which:?}"
+        );
+        Ok(())
+    }
+
+    /// Puts in those of so many flows that are not there; how many.
+    fn put(&mut self, which: Which, count: u32, record: Record) -> Result<u64> {
+        let service = if which.place == Place::Translated {
+            SERVICE
+        } else {
+            OTHER_SERVICE
         };
         let mut put = 0;
         for first in (0..count).step_by(AT_A_TIME as usize) {
@@ -69,11 +93,7 @@ impl Tables {
                 self.upkeep.restore_v4(which.place, &flows)?
             };
         }
-        ensure!(
-            put == u64::from(count),
-            "{put} of {count} flows found room in {which:?}"
-        );
-        Ok(())
+        Ok(put)
     }
 
     /// Sweeps once; how many flows went, and what it took.

@@ -41,10 +41,10 @@ pub struct Room {
 
 impl Room {
     /// For so many flows: a third more slots than flows. Then a flow in nineteen finds its set full (Poisson distribution with mean 6); the
-    /// overflow has room for one in twelve, and for all of a small table.
+    /// overflow has room for one in sixteen, and for all of a small table.
     #[must_use]
     pub const fn of(flows: u32) -> Self {
-        let beside = (flows / 12).saturating_add(256);
+        let beside = (flows / 16).saturating_add(256);
         Self {
             sets: flows.div_ceil(6),
             beside: if beside < flows { beside } else { flows },
