@@ -16,12 +16,17 @@ impl Filter {
         Mapped::of(map).map(Self)
     }
 
-    /// Sets bits, whatever others are setting at the same time.
-    pub fn set(&self, bits: impl Iterator<Item = Bits>) {
-        for Bits { word, bits } in bits {
-            if let Some(word) = self.0.values().get(word as usize) {
-                word.fetch_or(bits, Ordering::SeqCst);
-            }
+    /// Sets bits, whatever others are setting at the same time. A filter without a place for one of them is refused: the host would
+    /// pass by the tables.
+    pub fn set(&self, bits: impl Iterator<Item = Bits>) -> Result<(), MapError> {
+        let words = self.0.values();
+        for Bits { word: index, bits } in bits {
+            let Some(word) = words.get(index as usize) else {
+                let max_entries = u32::try_from(words.len()).unwrap_or(u32::MAX);
+                return Err(MapError::OutOfBounds { index, max_entries });
+            };
+            word.fetch_or(bits, Ordering::SeqCst);
         }
+        Ok(())
     }
 }

@@ -162,12 +162,12 @@ impl Maps {
         match prefix {
             IpNet::V4(prefix) => {
                 let bits = filter::of_prefix_v4(prefix.network().octets(), prefix.prefix_len());
-                self.filter_v4.set(bits);
+                self.filter_v4.set(bits)?;
                 self.policy_v4.insert(&key4(*prefix), policy, 0)
             }
             IpNet::V6(prefix) => {
                 let bits = filter::of_prefix_v6(prefix.network().octets(), prefix.prefix_len());
-                self.filter_v6.set(bits);
+                self.filter_v6.set(bits)?;
                 self.policy_v6.insert(&key6(*prefix), policy, 0)
             }
         }

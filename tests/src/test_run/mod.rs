@@ -298,7 +298,7 @@ impl Kernel {
     pub fn guard4(&mut self, address: [u8; 4], bits: u32, policy: &Policy) -> Result<()> {
         let length = u8::try_from(bits)?;
         self.filter(maps::FILTER_V4)?
-            .set(filter::of_prefix_v4(address, length));
+            .set(filter::of_prefix_v4(address, length))?;
         let mut map: LpmTrie<_, [u8; 4], Policy> = self.map_mut(maps::POLICY_V4)?.try_into()?;
         Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
     }
@@ -307,7 +307,7 @@ impl Kernel {
     pub fn guard6(&mut self, address: [u8; 16], bits: u32, policy: &Policy) -> Result<()> {
         let length = u8::try_from(bits)?;
         self.filter(maps::FILTER_V6)?
-            .set(filter::of_prefix_v6(address, length));
+            .set(filter::of_prefix_v6(address, length))?;
         let mut map: LpmTrie<_, [u8; 16], Policy> = self.map_mut(maps::POLICY_V6)?.try_into()?;
         Ok(map.insert(&Prefix::new(bits, address), policy, 0)?)
     }
