@@ -4,8 +4,8 @@ use std::{fs, os::fd::AsRawFd as _};
 
 use anyhow::{Context as _, Result};
 use aya::maps::MapData;
-use isn_common::abi::maps;
-use isnguard::dataplane::Pins;
+use isn_common::{abi::maps, expiry::Place};
+use isnguard::dataplane::{Pins, slots};
 
 /// A map and what it takes.
 #[derive(Debug)]
@@ -16,14 +16,48 @@ pub struct Taken {
     pub octets: u64,
 }
 
-/// The tables of flows, translated ones with their slots; then what is kept beside them.
-const MAPS: [&str; 13] = [
-    maps::TRANSLATED_V4,
-    maps::TRANSLATED_V6,
-    maps::HALF_OPEN_V4,
-    maps::HALF_OPEN_V6,
-    maps::HISTORY_V4,
-    maps::HISTORY_V6,
+/// The tables of flows: their slots with the prints, and what lies beside them.
+const TABLES: [(&str, Place, [&str; 2], Option<&str>); 6] = [
+    (
+        "TRANSLATED_V4",
+        Place::Translated,
+        [maps::SLOTS_V4, maps::PRINTS_V4],
+        Some(maps::TRANSLATED_V4),
+    ),
+    (
+        "TRANSLATED_V6",
+        Place::Translated,
+        [maps::SLOTS_V6, maps::PRINTS_V6],
+        Some(maps::TRANSLATED_V6),
+    ),
+    (
+        "HALF_OPEN_V4",
+        Place::HalfOpen,
+        [maps::SLOTS_V4, maps::PRINTS_V4],
+        None,
+    ),
+    (
+        "HALF_OPEN_V6",
+        Place::HalfOpen,
+        [maps::SLOTS_V6, maps::PRINTS_V6],
+        None,
+    ),
+    (
+        "HISTORY_V4",
+        Place::History,
+        [maps::SLOTS_V4, maps::PRINTS_V4],
+        None,
+    ),
+    (
+        "HISTORY_V6",
+        Place::History,
+        [maps::SLOTS_V6, maps::PRINTS_V6],
+        None,
+    ),
+];
+
+/// What is kept beside them.
+const MAPS: [&str; 7] = [
     maps::PREVIOUS_V4,
     maps::PREVIOUS_V6,
     maps::HOSTS_V4,
@@ -33,21 +67,27 @@ const MAPS: [&str; 13] = [
     maps::STORMS,
 ];
 
-/// What each map takes now.
+/// What each table and map takes now. Slots and prints of a family are shared out by the sets of its tables.
 pub fn taken(pins: &Pins) -> Result<Vec<Taken>> {
     let one = |name| octets(pins, name).with_context(|| format!("of the map {name}"));
-    let of = |name| {
-        let slots = match name {
-            maps::TRANSLATED_V4 => one(maps::SLOTS_V4)?,
-            maps::TRANSLATED_V6 => one(maps::SLOTS_V6)?,
-            _ => 0,
-        };
-        Ok(Taken {
+    let spread = slots::spread(pins)?;
+    let all: u64 = spread.sets.iter().sum();
+    let mut taken = Vec::new();
+    for (name, place, shared, beside) in TABLES {
+        let shared = one(shared[0])? + one(shared[1])?;
+        let beside = beside.map(one).transpose()?.unwrap_or(0);
+        taken.push(Taken {
             name,
-            octets: slots + one(name)?,
-        })
-    };
-    MAPS.into_iter().map(of).collect()
+            octets: shared * spread.sets[place as usize] / all + beside,
+        });
+    }
+    for name in MAPS {
+        taken.push(Taken {
+            name,
+            octets: one(name)?,
+        });
+    }
+    Ok(taken)
 }
 
 fn octets(pins: &Pins, name: &str) -> Result<u64> {

@@ -161,13 +161,12 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     key: &A::Key,
     segment: &Segment,
 ) -> Verdict {
-    let Some(held) = world.find(key) else {
+    let Some((held, record)) = world.known(key) else {
         return match unknown(packet, world, key, segment, Direction::Outbound) {
             Ok(by) => send(packet, segment, by),
             Err(verdict) => verdict,
         };
     };
-    let record = held.flow.record();
     if held.place == Place::History && is_lost(world, &record) {
         return Verdict::Drop(DropReason::Untranslatable);
     }
@@ -280,8 +279,8 @@ fn note_outbound<P: Packet, W: World>(
 /// A first fragment that is too short for the TCP header could only be half translated (S13).
 #[inline(always)]
 fn short_fragment<A: Family, W: Tables<A>>(world: &W, key: &A::Key) -> Verdict {
-    let translated = match world.find(key) {
-        Some(held) => !held.flow.translation().is_none(),
+    let translated = match world.known(key) {
+        Some((_, record)) => !record.translation().is_none(),
         None if world
             .recomputed(key)
             .is_some_and(|offset| offset != Offset(0)) =>
@@ -361,8 +360,8 @@ fn to_host<A: Family, P: Packet, W: Tables<A>>(
     key: &A::Key,
     segment: &Segment,
 ) -> Verdict {
-    match world.find(key) {
-        Some(held) => from_peer(packet, world, key, &held, segment),
+    match world.known(key) {
+        Some((held, record)) => from_peer(packet, world, key, &held, &record, segment),
         None => from_unknown_peer(packet, world, key, segment),
     }
 }
@@ -388,15 +387,15 @@ fn from_peer<A: Family, P: Packet, W: Tables<A>>(
     world: &W,
     key: &A::Key,
     held: &Held<W::Found>,
+    record: &Record,
     segment: &Segment,
 ) -> Verdict {
-    if held.place == Place::History && segment.flags.ack() && is_lost(world, &held.flow.record()) {
+    if held.place == Place::History && segment.flags.ack() && is_lost(world, record) {
         return Verdict::Drop(DropReason::Untranslatable);
     }
-    connection::inbound(&*held.flow, &held.flow.record(), segment, world.now());
-    let by = held.flow.translation();
+    connection::inbound(&*held.flow, record, segment, world.now());
     complete(world, key, held, segment, Direction::Inbound);
-    receive(packet, world, segment, by)
+    receive(packet, world, segment, record.translation())
 }
 
 /// Writes the host's acknowledgment numbers, if the segment has any.
@@ -441,7 +440,10 @@ fn peer_syn<A: Family, P: Packet, W: Tables<A>>(
     let now = world.now();
     if let Some(held) = world.find(key) {
         connection::peer_syn(&*held.flow, segment, &options, now);
-        return from_peer(packet, world, key, &held, segment);
+        let record = held.flow.record();
+        if world.is_intact(&held.flow) {
+            return from_peer(packet, world, key, &held, &record, segment);
+        }
     }
     if segment.flags.ack() {
         return from_unknown_peer(packet, world, key, segment);

@@ -84,6 +84,9 @@ fn follow<A: Address, P: Packet, W: Tables<A>>(
     // Before the record is read: what is asked of the kernel costs whatever a processor's registers hold.
     let now = world.now();
     let record = plain_record(&flow.record())?;
+    if !world.is_intact(&flow) {
+        return None;
+    }
     Some(match direction {
         Direction::Outbound => {
             // From the host's FIN on its timestamps are remembered, but this is not such a flow.

@@ -128,8 +128,8 @@ pub fn error<A: Errors, P: Packet, W: Tables<A>>(
         Ok(located) => located,
         Err(reason) => return Verdict::Pass(reason),
     };
-    let (by, recomputed) = match world.find(&key) {
-        Some(held) => (held.flow.translation(), false),
+    let (by, recomputed) = match world.known(&key) {
+        Some((_, record)) => (record.translation(), false),
         None => (recomputed(world, &key), true),
     };
     if by.is_none() {

@@ -81,7 +81,7 @@ pub fn late_translation<A: Address, W: Tables<A>>(
     key: &A::Key,
     segment: &Numbers,
 ) -> Option<Translation> {
-    let record = world.find(key)?.flow.record();
+    let (_, record) = world.known(key)?;
     let previous = world.previous(key)?;
     translation_of(&record, &previous, segment, world.now())
 }

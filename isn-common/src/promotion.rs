@@ -9,7 +9,7 @@ use crate::{
         flow::{Control, Flow, Record, Word, pack, unpack},
         settings::Settings,
     },
-    claim::claim,
+    claim::{claim, unclaim},
     connection,
     counter::Counter,
     flow::{Address, Direction},
@@ -41,6 +41,10 @@ pub fn promote<A: Address, W: Tables<A>>(world: &W, key: &A::Key) {
     let Some(life) = claim(&*flow, 1) else {
         return;
     };
+    if !world.is_intact(&flow) {
+        unclaim(&*flow);
+        return;
+    }
     let record = Record {
         life,
         ..flow.record()

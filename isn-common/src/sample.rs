@@ -46,10 +46,9 @@ pub fn glimpse<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn)
 /// Notes what is remembered of the flow; whether the SYN opens an incarnation, as [`crate::opening::decide`] will see it.
 #[inline(always)]
 fn meet<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &mut Syn) -> bool {
-    let Some(held) = world.find(key) else {
+    let Some((_, record)) = world.known(key) else {
         return true;
     };
-    let record = held.flow.record();
     let control = record.control();
     let idle = world
         .settings()
@@ -181,8 +180,7 @@ fn decided<A: Address, W: Tables<A>>(
     if flags.has(Flags::REFUSED) {
         return (flags.with_reason(Reason::TableFull as u32), Offset(0));
     }
-    if let Some(held) = world.find(key) {
-        let record = held.flow.record();
+    if let Some((_, record)) = world.known(key) {
         let control = record.control();
         let is_this = record.host_isn() == isn && record.offset() == offset;
         if is_this && control.has(Control::HOST_SYN) && !control.has(Control::MOVED) {

@@ -9,7 +9,7 @@ use crate::{
         flow::{Control, Phase, Record, Word, unpack},
         maps::{SWEPT_HALF_OPEN, SWEPT_HISTORY, SWEPT_TRANSLATED},
     },
-    claim::{PATIENCE, claim},
+    claim::{PATIENCE, claim, unclaim},
     expiry::{self, Place},
     flow::{Address, FlowKey as _},
     promotion,
@@ -99,6 +99,10 @@ pub fn expire<A: Address, W: Tables<A>>(world: &W, key: &A::Key, place: Place) -
     let Some(life) = claim(&*flow, 1) else {
         return false;
     };
+    if !world.is_intact(&flow) {
+        unclaim(&*flow);
+        return false;
+    }
     let record = Record {
         life,
         ..flow.record()
@@ -137,6 +141,10 @@ pub fn pin<A: Address, W: Tables<A>>(world: &W, key: &A::Key, place: Place) -> b
     let Some(life) = claim(&*flow, PATIENCE) else {
         return false;
     };
+    if !world.is_intact(&flow) {
+        unclaim(&*flow);
+        return false;
+    }
     let owned = life | u64::from(Control::OWN);
     let record = Record {
         life: owned,

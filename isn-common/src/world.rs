@@ -86,6 +86,12 @@ pub trait Tables<A: Address>: World + Sized {
     /// A flow in the history: may be evicted any time.
     fn history(&self, key: &A::Key) -> Option<Self::Found>;
 
+    /// Whether what was read of a flow, found just before, is that flow's: nothing was evicted meanwhile and another flow put in its place.
+    fn is_intact(&self, flow: &Self::Found) -> bool {
+        let _ = flow;
+        true
+    }
+
     /// A flow whose handshake is over: in the table of translated ones, or else in the history.
     #[inline(always)]
     fn settled(&self, key: &A::Key) -> Option<Self::Found> {
@@ -170,6 +176,14 @@ pub trait Tables<A: Address>: World + Sized {
             place: Place::HalfOpen,
             flow,
         })
+    }
+
+    /// The same, and what it says: nothing, if another CPU has evicted it while it was read.
+    #[inline(always)]
+    fn known(&self, key: &A::Key) -> Option<(Held<Self::Found>, Record)> {
+        let held = self.find(key)?;
+        let record = held.flow.record();
+        self.is_intact(&held.flow).then_some((held, record))
     }
 
     /// [`promotion::promote`]. A world may do this in a function of its own.

@@ -27,7 +27,7 @@ use isn_common::{
     room::{Admission, Share},
     sample,
     settle::{self, Settled},
-    slots::{Announcement, Put, Set, Spread, table},
+    slots::{Announcement, Put, Set, Slot, Spread, table},
     storm::Cell,
     tcp::{
         options::SynOptions,
@@ -36,16 +36,14 @@ use isn_common::{
     tick::Tick,
     translate::Translation,
     verdict::PassReason,
-    world::{Insertion, Tables, World},
+    world::{Held, Insertion, Tables, World},
 };
 
 use crate::{
     clock,
     hide::hide,
     maps::{
-        COUNTERS, FILTER_V4, FILTER_V6, HALF_OPEN_V4, HALF_OPEN_V6, HISTORY_V4, HISTORY_V6,
-        HOSTS_V4, HOSTS_V6, LOAD, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, SAMPLES,
-        SETTINGS, SHARES, SLOTS_V4, SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
+        COUNTERS, FILTER_V4, FILTER_V6, HOSTS_V4, HOSTS_V6, LOAD, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, PRINTS_V4, PRINTS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4, SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -54,7 +52,11 @@ use crate::{
 pub struct Kernel;
 
 /// A flow in a map, from a successful lookup.
-pub struct Found(*const Flow<KernelWord>);
+pub struct Found {
+    flow: *const Flow<KernelWord>,
+    /// The tag that its slot had; 0 if it lies in no slot, or nobody will ask.
+    tag: u64,
+}
 
 impl Deref for Found {
     type Target = Flow<KernelWord>;
@@ -63,7 +65,7 @@ impl Deref for Found {
     fn deref(&self) -> &Self::Target {
         // SAFETY: the pointer is of a lookup in this run of the program, within which the kernel
         // does not give the value's memory back.
-        unsafe { &*self.0 }
+        unsafe { &*self.flow }
     }
 }
 
@@ -150,6 +152,16 @@ fn settled(code: u32, syn: &Syn) -> Option<Settled> {
     (code != AGAIN).then(|| Settled::from_code(code, by))
 }
 
+/// A table by its number, as a function of its own is given it.
+#[inline(always)]
+const fn place_of(number: u32) -> Place {
+    match number {
+        1 => Place::HalfOpen,
+        2 => Place::History,
+        _ => Place::Translated,
+    }
+}
+
 const EEXIST: i32 = -17;
 
 #[inline(always)]
@@ -195,7 +207,7 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $translated:ident, $announce:ident, $confirm:ident, $strike_out:ident, $take:ident, $half_open:ident, $history:ident, $previous:ident, $policy:ident, $filter:ident,
+    ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $prints:ident, $translated:ident, $locate:ident, $find:ident, $announce:ident, $confirm:ident, $strike_out:ident, $replace:ident, $take:ident, $previous:ident, $policy:ident, $filter:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $newcomer:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $glimpse:ident, $sample:ident, $learnt:ident, $printable:expr) => {
@@ -218,17 +230,40 @@ macro_rules! tables {
 
             #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
-                table::find(self, key)
+                Tables::<$address>::entry(self, key, Place::Translated)
             }
 
             #[inline(always)]
             fn half_open(&self, key: &$key) -> Option<Found> {
-                $half_open.get_ptr(key).map(Found)
+                Tables::<$address>::entry(self, key, Place::HalfOpen)
             }
 
             #[inline(always)]
             fn history(&self, key: &$key) -> Option<Found> {
-                $history.get_ptr(key).map(Found)
+                Tables::<$address>::entry(self, key, Place::History)
+            }
+
+            #[inline(always)]
+            fn entry(&self, key: &$key, place: Place) -> Option<Found> {
+                let located = $locate(key, place as u32);
+                table::at(self, key, located).map(|(_, found)| found)
+            }
+
+            #[inline(always)]
+            fn find(&self, key: &$key) -> Option<Held<Found>> {
+                let (place, flow) = table::at(self, key, $find(key))?;
+                Some(Held { place, flow })
+            }
+
+            #[inline(always)]
+            fn is_intact(&self, flow: &Found) -> bool {
+                if flow.tag == 0 {
+                    return true;
+                }
+                let before = Slot::<KernelWord, $key>::BEFORE_FLOW;
+                // SAFETY: a flow with a tag lies in a slot, which begins so many octets before it with that tag.
+                let tag = unsafe { &*flow.flow.byte_sub(before).cast::<KernelWord>() };
+                tag.still_is(flow.tag)
             }
 
             #[inline(always)]
@@ -239,45 +274,37 @@ macro_rules! tables {
                 }
                 let words = Words(key.words());
                 let key = words.key();
-                table::beside(self, key).or_else(|| $history.get_ptr(key).map(Found))
+                table::beside(self, key).or_else(|| Tables::<$address>::history(self, key))
             }
 
             #[inline(always)]
             fn insert_translated(&self, key: &$key, record: &Record) -> Insertion {
-                table::insert(self, key, record, self.now())
+                table::insert(self, Place::Translated, key, record, self.now())
             }
 
             #[inline(always)]
             fn insert_history(&self, key: &$key, record: &Record) -> Insertion {
-                insertion($history.insert(key, as_flow(record), BPF_NOEXIST.into()))
+                table::insert(self, Place::History, key, record, self.now())
             }
 
             #[inline(always)]
             fn insert_half_open(&self, key: &$key, record: &Record) -> Insertion {
-                insertion($half_open.insert(key, as_flow(record), BPF_NOEXIST.into()))
+                table::insert(self, Place::HalfOpen, key, record, self.now())
             }
 
             #[inline(always)]
             fn replace_half_open(&self, key: &$key, record: &Record) -> bool {
-                $half_open
-                    .insert(key, as_flow(record), BPF_ANY.into())
-                    .is_ok()
+                $replace(key, record, Place::HalfOpen as u32) != 0
             }
 
             #[inline(always)]
             fn replace_history(&self, key: &$key, record: &Record) -> bool {
-                $history
-                    .insert(key, as_flow(record), BPF_ANY.into())
-                    .is_ok()
+                $replace(key, record, Place::History as u32) != 0
             }
 
             #[inline(always)]
             fn remove(&self, key: &$key, place: Place) -> bool {
-                match place {
-                    Place::Translated => $take(key) != 0,
-                    Place::HalfOpen => $half_open.remove(key).is_ok(),
-                    Place::History => $history.remove(key).is_ok(),
-                }
+                $take(key, place as u32) != 0
             }
 
             #[inline(always)]
@@ -424,8 +451,13 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn found(flow: &Flow<KernelWord>) -> Found {
-                Found(flow)
+            fn prints(&self, index: u32) -> Option<&KernelWord> {
+                $prints.get(index)
+            }
+
+            #[inline(always)]
+            fn found(flow: &Flow<KernelWord>, tag: u64) -> Found {
+                Found { flow, tag }
             }
 
             #[inline(always)]
@@ -435,7 +467,7 @@ macro_rules! tables {
 
             #[inline(always)]
             fn beside(&self, key: &$key) -> Option<Found> {
-                $translated.get_ptr(key).map(Found)
+                $translated.get_ptr(key).map(|flow| Found { flow, tag: 0 })
             }
 
             #[inline(always)]
@@ -449,35 +481,63 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn announce(&self, key: &$key, record: &Record, now: Tick) -> Put {
-                Put::from_bits($announce(key, record, now.0))
+            fn announce(&self, place: Place, key: &$key, record: &Record, now: Tick) -> Put {
+                Put::from_bits($announce(key, record, now.0, place as u32))
             }
 
             #[inline(always)]
             fn confirm(
                 &self,
+                place: Place,
                 key: &$key,
                 announcement: Announcement,
                 is_beside: bool,
                 now: Tick,
             ) -> bool {
                 let announced = Put::Announced(announcement).to_bits();
-                $confirm(key, announced, is_beside.into(), now.0) != 0
+                $confirm(key, announced, is_beside.into(), now.0, place as u32) != 0
             }
 
             #[inline(always)]
-            fn strike_out(&self, key: &$key, now: Tick) -> bool {
-                $strike_out(key, now.0) != 0
+            fn strike_out(&self, key: &$key) -> bool {
+                $strike_out(key) != 0
             }
         }
 
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $announce(key: *const $key, record: *const Record, now: u32) -> u64 {
+        extern "C" fn $locate(key: *const $key, place: u32) -> u64 {
+            let copy = &mut MaybeUninit::uninit();
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
+            let key = unsafe { copied(key, copy) };
+            key.map_or(0, |key| table::locate(&Kernel, place_of(place), key))
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $find(key: *const $key) -> u64 {
+            let copy = &mut MaybeUninit::uninit();
+            // SAFETY: as above.
+            let key = unsafe { copied(key, copy) };
+            key.map_or(0, |key| table::locate_what_counts(&Kernel, key))
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $announce(
+            key: *const $key,
+            record: *const Record,
+            now: u32,
+            place: u32,
+        ) -> u64 {
+            // SAFETY: as above.
             let put = match unsafe { (key.as_ref(), record.as_ref()) } {
-                (Some(key), Some(record)) => table::announce(&Kernel, key, record, Tick(now)),
+                (Some(key), Some(record)) => {
+                    table::announce(&Kernel, place_of(place), key, record, Tick(now))
+                }
                 _ => Put::Full,
             };
             put.to_bits()
@@ -486,11 +546,18 @@ macro_rules! tables {
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $confirm(key: *const $key, announced: u64, is_beside: u32, now: u32) -> u32 {
+        extern "C" fn $confirm(
+            key: *const $key,
+            announced: u64,
+            is_beside: u32,
+            now: u32,
+            place: u32,
+        ) -> u32 {
             // SAFETY: as above.
             match (unsafe { key.as_ref() }, Put::from_bits(announced)) {
                 (Some(key), Put::Announced(announcement)) => {
-                    table::confirm(&Kernel, key, announcement, is_beside != 0, Tick(now)).into()
+                    let (place, is_beside) = (place_of(place), is_beside != 0);
+                    table::confirm(&Kernel, place, key, announcement, is_beside, Tick(now)).into()
                 }
                 _ => 0,
             }
@@ -499,21 +566,33 @@ macro_rules! tables {
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $strike_out(key: *const $key, now: u32) -> u32 {
+        extern "C" fn $strike_out(key: *const $key) -> u32 {
             // SAFETY: as above.
             let key = unsafe { key.as_ref() };
-            key.is_some_and(|key| table::strike_out(&Kernel, key, Tick(now)))
-                .into()
+            key.is_some_and(|key| table::strike_out(&Kernel, key)).into()
         }
 
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $take(key: *const $key) -> u32 {
+        extern "C" fn $replace(key: *const $key, record: *const Record, place: u32) -> u32 {
+            // SAFETY: as above.
+            match unsafe { (key.as_ref(), record.as_ref()) } {
+                (Some(key), Some(record)) => {
+                    table::replace(&Kernel, place_of(place), key, record).into()
+                }
+                _ => 0,
+            }
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $take(key: *const $key, place: u32) -> u32 {
             let copy = &mut MaybeUninit::uninit();
             // SAFETY: as above.
             let key = unsafe { copied(key, copy) };
-            key.is_some_and(|key| table::remove(&Kernel, key, Kernel.now()))
+            key.is_some_and(|key| table::remove(&Kernel, place_of(place), key, Kernel.now()))
                 .into()
         }
 
@@ -778,13 +857,15 @@ tables!(
     32,
     0,
     SLOTS_V4,
+    PRINTS_V4,
     TRANSLATED_V4,
+    locate_v4,
+    find_v4,
     announce_v4,
     confirm_v4,
     strike_out_v4,
+    replace_v4,
     take_v4,
-    HALF_OPEN_V4,
-    HISTORY_V4,
     PREVIOUS_V4,
     POLICY_V4,
     FILTER_V4,
@@ -815,13 +896,15 @@ tables!(
     128,
     1,
     SLOTS_V6,
+    PRINTS_V6,
     TRANSLATED_V6,
+    locate_v6,
+    find_v6,
     announce_v6,
     confirm_v6,
     strike_out_v6,
+    replace_v6,
     take_v6,
-    HALF_OPEN_V6,
-    HISTORY_V6,
     PREVIOUS_V6,
     POLICY_V6,
     FILTER_V6,

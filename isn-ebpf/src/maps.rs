@@ -2,18 +2,19 @@
 //!
 //! | map | writer | reader | when full |
 //! |---|---|---|---|
-//! | `SLOTS_*` | the end of a handshake with an offset; upkeep removes what has ended | every packet | see `TRANSLATED_*` |
-//! | `TRANSLATED_*` | the same, where a set of slots is full | packets of flows that are in no slot | the SYN passes or is dropped, as configured; counted |
+//! | `SLOTS_*`, translated | the end of a handshake with an offset; upkeep removes what has ended | every packet | see `TRANSLATED_*` |
+//! | `SLOTS_*`, half-open | SYNs of a guarded host, or to one | packets of handshakes | of two flows of a set, the one that was silent for longer is forgotten |
+//! | `SLOTS_*`, history | the end of every other handshake | packets of flows that are not translated | of all flows of a set, the one that was silent for longest is forgotten |
+//! | `PRINTS_*` | whoever takes a slot, or gives one up | packets of flows that may be in no table | - |
+//! | `TRANSLATED_*` | see `SLOTS_*`, where a set of slots is full | packets of flows that are in no slot | the SYN passes or is dropped, as configured; counted |
 //! | `SPREAD` | user space, once; what enters and leaves `TRANSLATED_*` | every packet | - |
-//! | `HALF_OPEN_*` | SYNs of a guarded host, or to one | packets of handshakes | the least recently used flow is forgotten |
-//! | `HISTORY_*` | the end of every other handshake | packets of flows that are not translated | the least recently used flow is forgotten |
 //! | `PREVIOUS_*` | SYNs that change a flow's offset | late segments of the incarnation before | the least recently used is forgotten |
 //! | `POLICY_*` | user space | SYNs | user space refuses the prefix |
 //! | `FILTER_*` | user space, before it guards; what restores flows | every plain packet | - |
 //! | `SETTINGS` | user space | SYNs | - |
 //! | `COUNTERS` | every packet, its own CPU's | user space | - |
 //! | `LOAD`, `HOSTS_*` | what enters and leaves `TRANSLATED_*` | SYNs that need an offset | a host that is not counted has no limit of its own |
-//! | `SHARES` | what enters `HALF_OPEN_*`, `HISTORY_*` and `SAMPLES` | the same | two hosts share a cell |
+//! | `SHARES` | what becomes half-open or history, or enters `SAMPLES` | the same | two hosts share a cell |
 //! | `SAMPLES` | SYNs of hosts | user space, which takes them out | the sample is lost; counted |
 //! | `STORMS` | acknowledgments of unknown flows | the same | two flows share a cell |
 //! | `SWEPT` | upkeep | user space | - |
@@ -44,12 +45,8 @@ use crate::words::KernelWord;
 
 /// Default room for translated flows of each family, whatever their slots; user space may ask for another.
 const TRANSLATED: u32 = 131_072;
-/// Sets of slots where user space asks for no other number.
+/// Sets of slots of all tables where user space asks for no other number.
 const SETS: u32 = 1;
-/// Default room for half-open flows of each family; user space may ask for another.
-const HALF_OPEN: u32 = 65_536;
-/// Default room for flows with offset 0 of each family; user space may ask for another.
-const HISTORY: u32 = 262_144;
 /// Room for previous incarnations of each family: they matter for two minutes.
 const PREVIOUS: u32 = 16_384;
 /// Guarded prefixes of each family.
@@ -60,6 +57,10 @@ pub static SLOTS_V4: Array<Set<KernelWord, Key4>> = Array::with_max_entries(SETS
 #[map]
 pub static SLOTS_V6: Array<Set<KernelWord, Key6>> = Array::with_max_entries(SETS, BPF_F_MMAPABLE);
 #[map]
+pub static PRINTS_V4: Array<KernelWord> = Array::with_max_entries(SETS, BPF_F_MMAPABLE);
+#[map]
+pub static PRINTS_V6: Array<KernelWord> = Array::with_max_entries(SETS, BPF_F_MMAPABLE);
+#[map]
 pub static SPREAD: Array<Spread<KernelWord>> = Array::with_max_entries(1, 0);
 #[map]
 pub static TRANSLATED_V4: HashMap<Key4, Flow<KernelWord>> =
@@ -67,18 +68,6 @@ pub static TRANSLATED_V4: HashMap<Key4, Flow<KernelWord>> =
 #[map]
 pub static TRANSLATED_V6: HashMap<Key6, Flow<KernelWord>> =
     HashMap::with_max_entries(TRANSLATED, 0);
-#[map]
-pub static HALF_OPEN_V4: LruHashMap<Key4, Flow<KernelWord>> =
-    LruHashMap::with_max_entries(HALF_OPEN, 0);
-#[map]
-pub static HALF_OPEN_V6: LruHashMap<Key6, Flow<KernelWord>> =
-    LruHashMap::with_max_entries(HALF_OPEN, 0);
-#[map]
-pub static HISTORY_V4: LruHashMap<Key4, Flow<KernelWord>> =
-    LruHashMap::with_max_entries(HISTORY, 0);
-#[map]
-pub static HISTORY_V6: LruHashMap<Key6, Flow<KernelWord>> =
-    LruHashMap::with_max_entries(HISTORY, 0);
 #[map]
 pub static PREVIOUS_V4: LruHashMap<Key4, Previous> = LruHashMap::with_max_entries(PREVIOUS, 0);
 #[map]

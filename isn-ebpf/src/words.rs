@@ -7,7 +7,7 @@ use core::{
 
 use isn_common::abi::flow::Word;
 
-use crate::hide::hide;
+use crate::hide::{hide, unknown};
 
 /// Eight aligned octets of a map's value, which any CPU may read and write at any time.
 #[repr(transparent)]
@@ -24,6 +24,16 @@ impl KernelWord {
     #[inline(always)]
     pub const fn new(value: u64) -> Self {
         Self(UnsafeCell::new(value))
+    }
+
+    /// Whether it still is this, after all that was read before.
+    #[inline(always)]
+    pub fn still_is(&self, value: u64) -> bool {
+        if reorders_reads() {
+            self.compare_exchange(value, value)
+        } else {
+            self.load() == value
+        }
     }
 
     /// Adds to it.
@@ -79,6 +89,11 @@ impl Word for KernelWord {
     #[inline(always)]
     fn opaque(number: u32) -> u32 {
         hide(number as usize) as u32
+    }
+
+    #[inline(always)]
+    fn unknown(number: u32) -> u32 {
+        unknown(number as usize) as u32
     }
 
     #[inline(always)]

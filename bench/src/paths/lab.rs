@@ -15,10 +15,10 @@ use aya::{
 use isn_bench_ebpf::Stimulus;
 use isn_common::{
     abi::{
-        maps,
         policy::{Mode, Policy, Rule},
         settings::{OnFull, Settings},
     },
+    expiry::Place,
     flow::{Direction, Key4},
     siphash::Key,
     tick::Tick,
@@ -116,7 +116,7 @@ impl Lab {
         let all = || (0..flows).map(Flow);
         let few = || (0..flows.min(super::HOT)).map(Flow);
         let record = |service| frames::record(service, now);
-        let mut translated = self.kernel.translated4();
+        let mut translated = self.kernel.flows4(Place::Translated);
         translated.put(all().map(|flow| (flow.key4(UP), record(UP))))?;
         for service in [DOWN, CLOSING] {
             translated.put(few().map(|flow| (flow.key4(service), record(service))))?;
@@ -128,13 +128,12 @@ impl Lab {
         translated.put([(tagged, record(DOWN))])?;
         for service in [UP, DOWN] {
             self.kernel
-                .translated6()
+                .flows6(Place::Translated)
                 .put(few().map(|flow| (flow.key6(service), record(service))))?;
         }
-        insert(
-            self.kernel.table4(maps::HISTORY_V4)?,
-            few().map(|flow| (flow.key4(FOLLOWED), record(FOLLOWED))),
-        )?;
+        self.kernel
+            .flows4(Place::History)
+            .put(few().map(|flow| (flow.key4(FOLLOWED), record(FOLLOWED))))?;
         let mut value = [0; 32];
         value[..4].copy_from_slice(&frames::offset(UP).to_ne_bytes());
         let map = self.bench.map_mut("FLOOR").context("no map FLOOR")?;
@@ -177,10 +176,10 @@ impl Lab {
         for (flow, service) in flows.into_iter().flat_map(|it| [(it, UP), (it, DOWN)]) {
             let record = frames::record(service, now);
             self.kernel
-                .translated4()
+                .flows4(Place::Translated)
                 .put([(flow.key4(service), record)])?;
             self.kernel
-                .translated6()
+                .flows6(Place::Translated)
                 .put([(flow.key6(service), record)])?;
         }
         Ok(())

@@ -41,6 +41,13 @@ pub trait Word {
         number
     }
 
+    /// The same number. In the kernel the verifier forgets what it knows of it, and goes on once where it would go on once for each
+    /// number that it could be.
+    #[must_use]
+    fn unknown(number: u32) -> u32 {
+        number
+    }
+
     /// Counts one more, or one less but never below 0.
     #[inline(always)]
     fn count(&self, more: bool) {

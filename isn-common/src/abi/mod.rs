@@ -14,7 +14,7 @@ pub mod settings;
 use crate::counter::Counter;
 
 /// Version of all layouts in this module. User space refuses pinned maps of another one.
-pub const ABI_VERSION: u32 = 7;
+pub const ABI_VERSION: u32 = 8;
 
 /// The counters of one CPU, indexed by [`Counter::index`].
 #[derive(Clone, Copy)]
@@ -23,24 +23,20 @@ pub struct Counters(pub [u64; Counter::COUNT]);
 
 /// Names of the maps, which are the names of their pins too.
 pub mod maps {
-    /// Translated IPv4 flows: array of [`crate::slots::Set`], which user space may map.
+    /// IPv4 flows of all tables: array of [`crate::slots::Set`], which user space may map.
     pub const SLOTS_V4: &str = "SLOTS_V4";
-    /// Translated IPv6 flows: array of [`crate::slots::Set`], which user space may map.
+    /// IPv6 flows of all tables: array of [`crate::slots::Set`], which user space may map.
     pub const SLOTS_V6: &str = "SLOTS_V6";
-    /// How translated flows are spread over sets: one [`crate::slots::Spread`].
+    /// What is in each set of [`SLOTS_V4`]: array of words, see [`crate::slots::prints`].
+    pub const PRINTS_V4: &str = "PRINTS_V4";
+    /// What is in each set of [`SLOTS_V6`]: array of words, see [`crate::slots::prints`].
+    pub const PRINTS_V6: &str = "PRINTS_V6";
+    /// How flows are spread over sets: one [`crate::slots::Spread`].
     pub const SPREAD: &str = "SPREAD";
     /// Translated IPv4 flows whose set is full: hash, [`crate::flow::Key4`] to [`super::flow::Record`].
     pub const TRANSLATED_V4: &str = "TRANSLATED_V4";
     /// Translated IPv6 flows whose set is full: hash, [`crate::flow::Key6`] to [`super::flow::Record`].
     pub const TRANSLATED_V6: &str = "TRANSLATED_V6";
-    /// IPv4 flows whose handshake is not complete: LRU hash, [`crate::flow::Key4`] to [`super::flow::Record`].
-    pub const HALF_OPEN_V4: &str = "HALF_OPEN_V4";
-    /// IPv6 flows whose handshake is not complete: LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
-    pub const HALF_OPEN_V6: &str = "HALF_OPEN_V6";
-    /// IPv4 flows whose translation is not their own (offset 0, or keyed): LRU hash, [`crate::flow::Key4`] to [`super::flow::Record`].
-    pub const HISTORY_V4: &str = "HISTORY_V4";
-    /// IPv6 flows whose translation is not their own (offset 0, or keyed): LRU hash, [`crate::flow::Key6`] to [`super::flow::Record`].
-    pub const HISTORY_V6: &str = "HISTORY_V6";
     /// The incarnations before those in the records, IPv4: LRU hash, [`crate::flow::Key4`] to
     /// [`super::flow::Previous`].
     pub const PREVIOUS_V4: &str = "PREVIOUS_V4";

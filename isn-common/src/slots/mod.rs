@@ -1,9 +1,10 @@
-//! The table of translated flows: sets of eight slots, each with one flow and its key, so that a packet finds its flow with one look into
+//! The tables of flows: sets of eight slots, each with one flow and its key, so that a packet finds its flow with one look into
 //! memory where a hash table of the kernel needs three that wait for each other.
 //!
 //! A flow's set, and the slot in it where the search begins, follow from a hash of its key ([`Spread`]). It takes the first slot from there
-//! on that is free, or free again; where a set is full, the flow lies in a hash table beside (the overflow), which is looked into
-//! only while something lies there.
+//! on that is free, or free again. Where a set is full, a translated flow lies in a hash table beside (the overflow), which is looked into
+//! only while something lies there; any other takes the slot of a flow that has been silent for longer. Beside each set lies a word that
+//! says what is in it ([`prints`]).
 //!
 //! A slot is one CPU's at a time by its tag, which moves by compare-and-exchange alone:
 //!
@@ -11,26 +12,33 @@
 //! |---|---|---|
 //! | free | never used: a search ends here | being written |
 //! | being written | by the CPU that took it | announced |
-//! | announced | complete, and not yet found: others may announce the same flow | live, or gone if another one comes first |
-//! | live | found | gone |
-//! | gone | free again after a second, so that no CPU that still holds the flow writes into another's | being written |
+//! | announced | complete, and not yet found: others may announce the same flow | live, or ending if another one comes first |
+//! | live | found | ending; being written, by whoever has claimed the flow and may evict it |
+//! | ending | not found any more, its print is being wiped out | gone |
+//! | gone | free again; for a translated flow after a second, so that no CPU that still holds the flow writes into another's | being written |
 //!
-//! Two CPUs that put in the same flow see each other's announcement: the one that is earlier in the order of search strikes the other's
+//! Two CPUs that put in the same flow see each other's announcement: the one that is earlier in the set strikes the other's
 //! out, and what is live stays. So a flow is live in one slot at most.
+//!
+//! Of a flow that may be evicted, a CPU makes sure that it is still there once it has read it, before it believes what it has read
+//! ([`crate::world::Tables::is_intact`]).
 
+pub mod prints;
+mod shelf;
 mod spread;
 pub mod table;
 mod tag;
 #[cfg(test)]
 mod tests;
 
-pub use spread::{KEYS, Room, Spot, Spread};
-use tag::{ANNOUNCED, FREE, LIVE, gone, in_state, is_free, state, taken};
+pub use shelf::{New, Shelf};
+pub use spread::{KEYS, PLACES, Room, Spot, Spread, starts};
+use tag::{FREE, LIVE, live, state};
 
 use crate::{
     abi::flow::{Flow, Record, Word, pack, unpack},
+    expiry::Place,
     flow::FlowKey,
-    tick::Tick,
 };
 
 /// Slots of a set.
@@ -48,10 +56,58 @@ pub struct Slot<W, K: FlowKey> {
 #[repr(C)]
 pub struct Set<W, K: FlowKey>([Slot<W, K>; WAYS as usize]);
 
+/// Which slot a live flow lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The table.
+    pub place: Place,
+    /// Index of the set, among those of all tables.
+    pub set: u32,
+    /// The slot.
+    pub nth: u32,
+    /// How often it had been taken, modulo 2^24.
+    pub times_taken: u32,
+}
+
+impl Position {
+    /// As a number other than 0: what a BPF function can return.
+    #[must_use]
+    #[inline(always)]
+    pub const fn to_bits(self) -> u64 {
+        let place = (self.place as u32).wrapping_add(1) << 3;
+        pack(self.times_taken << 8 | place | self.nth, self.set)
+    }
+
+    /// The inverse of [`Position::to_bits`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn from_bits(bits: u64) -> Self {
+        let (low, set) = unpack(bits);
+        let place = match low >> 3 & 3 {
+            2 => Place::HalfOpen,
+            3 => Place::History,
+            _ => Place::Translated,
+        };
+        Self {
+            place,
+            set,
+            nth: low & 7,
+            times_taken: low >> 8,
+        }
+    }
+
+    /// The tag of the slot while the flow is in it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn tag(self) -> u64 {
+        live(self.times_taken)
+    }
+}
+
 /// What became of a flow that was to be put in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is announced in this slot of the search, under this tag; [`Set::confirm`] makes it live.
+    /// It is announced in this slot, under this tag; [`Shelf::confirm`] makes it live.
     Announced(Announcement),
     /// It is there already.
     Exists,
@@ -62,7 +118,7 @@ pub enum Put {
 /// A flow that is in its slot and not yet found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    step: u32,
+    nth: u32,
     /// Of which the upper half is 0.
     tag: u32,
 }
@@ -76,7 +132,7 @@ impl Put {
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         match self {
-            Self::Announced(Announcement { step, tag }) => pack(step << 8 | Self::ANNOUNCED, tag),
+            Self::Announced(Announcement { nth, tag }) => pack(nth << 8 | Self::ANNOUNCED, tag),
             Self::Exists => pack(Self::EXISTS, 0),
             Self::Full => pack(Self::FULL, 0),
         }
@@ -88,7 +144,7 @@ impl Put {
         let (low, tag) = unpack(bits);
         match low & 0xff {
             Self::ANNOUNCED => Self::Announced(Announcement {
-                step: low >> 8,
+                nth: low >> 8,
                 tag,
             }),
             Self::EXISTS => Self::Exists,
@@ -98,6 +154,16 @@ impl Put {
 }
 
 impl<W: Word, K: FlowKey> Slot<W, K> {
+    /// Octets before the flow.
+    pub const BEFORE_FLOW: usize = size_of::<W>() + size_of::<K::Words<W>>();
+
+    /// The flow in it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn flow(&self) -> &Flow<W> {
+        &self.flow
+    }
+
     #[inline(always)]
     fn holds(&self, key: &K) -> bool {
         let mut same = true;
@@ -105,21 +171,6 @@ impl<W: Word, K: FlowKey> Slot<W, K> {
             same = same && there.load() == *wanted;
         }
         same
-    }
-
-    /// Whether this slot of the same key leaves the flow to another CPU: it has only been announced, later in the search, and could
-    /// be struck out.
-    #[inline(always)]
-    fn gives_way(&self, is_before: bool, now: Tick) -> bool {
-        let tag = self.tag.load();
-        match state(tag) {
-            LIVE => false,
-            ANNOUNCED if is_before => false,
-            ANNOUNCED => {
-                self.tag.compare_exchange(tag, gone(tag, now)) || state(self.tag.load()) != LIVE
-            }
-            _ => true,
-        }
     }
 
     /// Whether another slot has the same key.
@@ -148,11 +199,11 @@ impl<W: Word, K: FlowKey> Slot<W, K> {
 }
 
 impl<W: Word, K: FlowKey> Set<W, K> {
-    /// The slot that comes after so many others of a search. The second is the first one's neighbour in a pair of cache lines, which
-    /// processors like to fetch together.
+    /// A slot by its number.
+    #[must_use]
     #[inline(always)]
-    fn slot(&self, first: u32, step: u32) -> &Slot<W, K> {
-        &self.0[(W::opaque(first ^ step) % WAYS) as usize]
+    pub fn slot(&self, nth: u32) -> &Slot<W, K> {
+        &self.0[(W::opaque(nth) % WAYS) as usize]
     }
 
     /// Makes all slots as new. Nobody else may be using the set.
@@ -169,108 +220,21 @@ impl<W: Word, K: FlowKey> Set<W, K> {
         &self.0
     }
 
-    /// A flow that is live.
+    /// A flow that is live, without a look at the prints: the second slot of the search is the first one's neighbour in a pair of cache
+    /// lines, which processors like to fetch together.
     #[must_use]
     #[inline(always)]
     pub fn find(&self, first: u32, key: &K) -> Option<&Flow<W>> {
-        self.live(first, key).map(|(slot, _)| &slot.flow)
-    }
-
-    /// Its slot and tag.
-    #[inline(always)]
-    fn live(&self, first: u32, key: &K) -> Option<(&Slot<W, K>, u64)> {
         for step in 0..WAYS {
-            let slot = self.slot(first, step);
+            let slot = self.slot(first ^ step);
             let tag = slot.tag.load_first();
             if state(tag) == LIVE && slot.holds(key) {
-                return Some((slot, tag));
+                return Some(&slot.flow);
             }
             if tag == FREE.into() {
                 break;
             }
         }
         None
-    }
-
-    /// Puts a flow into the first slot that can be had, where it is not found yet.
-    #[inline(always)]
-    pub fn announce(&self, first: u32, key: &K, record: &Record, now: Tick) -> Put {
-        if self.live(first, key).is_some() {
-            return Put::Exists;
-        }
-        for step in 0..WAYS {
-            let slot = self.slot(first, step);
-            let before = slot.tag.load();
-            if !is_free(before, now) {
-                continue;
-            }
-            let writing = taken(before);
-            if !slot.tag.compare_exchange(before, writing) {
-                continue;
-            }
-            for (there, word) in slot.key.as_ref().iter().zip(key.words().as_ref()) {
-                there.store(*word);
-            }
-            slot.flow.write(record);
-            // Nobody else moves this tag; the exchange orders it behind what was written.
-            let announced = in_state(writing, ANNOUNCED);
-            let _ = slot.tag.compare_exchange(writing, announced);
-            let tag = unpack(announced).0;
-            return Put::Announced(Announcement { step, tag });
-        }
-        Put::Full
-    }
-
-    /// Settles with others that have put in the same flow, and makes it live; false if another one is the flow's. Where the flow
-    /// `is_beside`, it is taken back.
-    #[inline(always)]
-    pub fn confirm(
-        &self,
-        first: u32,
-        announcement: Announcement,
-        is_beside: bool,
-        now: Tick,
-    ) -> bool {
-        let (own, tag) = (announcement.step, announcement.tag.into());
-        let slot = self.slot(first, own);
-        let yields = |step| self.yields(first, step, own, now);
-        // Written out: a loop takes more stack than there is.
-        let wins = !is_beside
-            && (yields(0) && yields(1) && yields(2) && yields(3))
-            && (yields(4) && yields(5) && yields(6) && yields(7));
-        let outcome = if wins {
-            in_state(tag, LIVE)
-        } else {
-            gone(tag, now)
-        };
-        // If this fails, another one has struck it out.
-        slot.tag.compare_exchange(tag, outcome) && wins
-    }
-
-    /// Whether a slot leaves the flow that is announced in slot `own` of the search to the CPU that has announced it.
-    #[inline(always)]
-    fn yields(&self, first: u32, step: u32, own: u32, now: Tick) -> bool {
-        let other = self.slot(first, step);
-        step == own || !other.is_alike(self.slot(first, own)) || other.gives_way(step < own, now)
-    }
-
-    /// Strikes out what others have announced of a flow that now lies in the overflow; false if one of them is live.
-    #[inline(always)]
-    pub fn strike_out(&self, first: u32, key: &K, now: Tick) -> bool {
-        let mut wins = true;
-        for step in 0..WAYS {
-            let other = self.slot(first, step);
-            if other.holds(key) {
-                wins = wins && other.gives_way(false, now);
-            }
-        }
-        wins
-    }
-
-    /// Removes a flow; false if it was not there.
-    #[inline(always)]
-    pub fn remove(&self, first: u32, key: &K, now: Tick) -> bool {
-        self.live(first, key)
-            .is_some_and(|(slot, tag)| slot.tag.compare_exchange(tag, gone(tag, now)))
     }
 }

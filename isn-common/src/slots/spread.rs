@@ -1,15 +1,17 @@
 //! Where a flow belongs: how flows are spread over sets, and how many sets there are to be.
 
-use super::WAYS;
-use crate::abi::flow::unpack;
+use super::{WAYS, prints::print_of};
+use crate::{abi::flow::unpack, expiry::Place};
 
 /// Where a flow is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spot {
-    /// Index of the set.
+    /// Index of the set, among those of all tables.
     pub set: u32,
     /// The slot of the set that comes first.
     pub first: u32,
+    /// The print of the key ([`super::prints`]).
+    pub print: u32,
 }
 
 /// How flows are spread over sets, and how many found theirs full. Made with the table, and the same for its whole life.
@@ -19,13 +21,20 @@ pub struct Spot {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Spread<W> {
-    /// Number of sets; 0 where all flows lie in the overflow.
-    pub sets: u64,
+    /// Number of sets of each table, by the number of its [`Place`]; 0 of each where all translated flows lie in the overflow.
+    pub sets: [u64; PLACES],
+    /// Index of the first set of each table.
+    pub starts: [u64; PLACES],
+    /// Most flows that each table is to hold.
+    pub flows: [u64; PLACES],
     /// Random numbers, two for each word of a key, and one.
     pub keys: [u64; KEYS],
     /// Flows in the overflow: IPv4, IPv6.
     pub overflowing: [W; 2],
 }
+
+/// Number of tables.
+pub const PLACES: usize = Place::ALL.len();
 
 /// Numbers of [`Spread::keys`].
 pub const KEYS: usize = 11;
@@ -35,7 +44,7 @@ pub const KEYS: usize = 11;
 pub struct Room {
     /// Sets of slots.
     pub sets: u32,
-    /// Places in the overflow.
+    /// Places in the overflow, for translated flows.
     pub beside: u32,
 }
 
@@ -52,12 +61,45 @@ impl Room {
     }
 }
 
+/// Where the sets of each table begin, one table behind the other.
+#[must_use]
+pub fn starts(sets: [u64; PLACES]) -> [u64; PLACES] {
+    let [translated, half_open, _] = sets;
+    [0, translated, translated.saturating_add(half_open)]
+}
+
 impl<W> Spread<W> {
-    /// Where a flow with these words as its key is looked for.
+    /// Where a flow with these words as its key is looked for in a table.
     #[must_use]
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation, reason = "the upper halves")]
-    pub fn spot(&self, key: &[u64]) -> Spot {
+    pub fn spot(&self, place: Place, key: &[u64]) -> Spot {
+        self.spot_of(place, self.hash(key))
+    }
+
+    /// The same for a key with this hash.
+    #[must_use]
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
+    pub const fn spot_of(&self, place: Place, hash: u32) -> Spot {
+        let (start, sets) = match place {
+            Place::Translated => (0, self.sets[0]),
+            // One path for the verifier.
+            Place::HalfOpen | Place::History => {
+                (self.starts[place as usize], self.sets[place as usize])
+            }
+        };
+        Spot {
+            set: start.wrapping_add((hash as u64).wrapping_mul(sets) >> 32) as u32,
+            first: hash % WAYS,
+            print: print_of(hash),
+        }
+    }
+
+    /// The hash of a key.
+    #[must_use]
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
+    pub fn hash(&self, key: &[u64]) -> u32 {
         let mut sum = self.keys[KEYS - 1];
         for (word, by) in key.iter().zip(self.keys.as_chunks::<2>().0) {
             let (low, high) = unpack(*word);
@@ -67,10 +109,6 @@ impl<W> Spread<W> {
             );
             sum = sum.wrapping_add(one.wrapping_mul(other));
         }
-        let hash = sum >> 32;
-        Spot {
-            set: (hash.wrapping_mul(self.sets) >> 32) as u32,
-            first: hash as u32 % WAYS,
-        }
+        (sum >> 32) as u32
     }
 }

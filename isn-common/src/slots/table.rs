@@ -1,14 +1,16 @@
-//! Slots and overflow as one table: where a flow is found, put in, and removed.
+//! The tables over sets, prints and overflow: where a flow is found, put in, and removed.
 
-use super::{Announcement, Put, Set, Spread};
+use super::{Announcement, New, Position, Put, Set, Shelf, Spot, Spread, tag::times_taken};
 use crate::{
-    abi::flow::{Flow, Record, Word},
+    abi::flow::{Control, Flow, Record, Word, unpack},
+    claim::{PATIENCE, claim, unclaim},
+    expiry::Place,
     flow::FlowKey,
     tick::Tick,
     world::Insertion,
 };
 
-/// The parts of a table of one address family. In the kernel these are maps.
+/// The parts of the tables of one address family. In the kernel these are maps.
 pub trait Parts<K: FlowKey> {
     /// A shared word.
     type Word: Word;
@@ -21,8 +23,11 @@ pub trait Parts<K: FlowKey> {
     /// A set by its index.
     fn set(&self, index: u32) -> Option<&Set<Self::Word, K>>;
 
-    /// A flow in a slot as one that was found.
-    fn found(flow: &Flow<Self::Word>) -> Self::Found;
+    /// The prints of a set by its index.
+    fn prints(&self, index: u32) -> Option<&Self::Word>;
+
+    /// A flow in a slot as one that was found, while the slot has this tag; 0 where nobody will ask.
+    fn found(flow: &Flow<Self::Word>, tag: u64) -> Self::Found;
 
     /// How many flows lie in the overflow.
     fn overflowing(spread: &Spread<Self::Word>) -> &Self::Word;
@@ -37,30 +42,35 @@ pub trait Parts<K: FlowKey> {
     fn remove_beside(&self, key: &K) -> bool;
 
     /// [`announce`]. Parts may do this in a function of its own.
-    fn announce(&self, key: &K, record: &Record, now: Tick) -> Put;
+    fn announce(&self, place: Place, key: &K, record: &Record, now: Tick) -> Put;
 
     /// [`confirm`]. Parts may do this in a function of its own.
-    fn confirm(&self, key: &K, announcement: Announcement, is_beside: bool, now: Tick) -> bool;
+    fn confirm(
+        &self,
+        place: Place,
+        key: &K,
+        announcement: Announcement,
+        is_beside: bool,
+        now: Tick,
+    ) -> bool;
 
     /// [`strike_out`]. Parts may do this in a function of its own.
-    fn strike_out(&self, key: &K, now: Tick) -> bool;
+    fn strike_out(&self, key: &K) -> bool;
 }
 
-/// A flow of the table.
-#[inline(always)]
-pub fn find<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
-    in_slot(parts, key).or_else(|| beside(parts, key))
-}
+/// What [`locate`] gives for a translated flow in the overflow: no slot has this number.
+const BESIDE: u64 = 1;
 
-/// A flow that lies in its slot.
+/// A flow of the translated ones that lies in its slot: the way of nearly every packet, which asks for nothing but the slot.
 #[inline(always)]
 pub fn in_slot<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
     let spread = parts.spread()?;
-    let spot = spread.spot(key.words().as_ref());
-    parts.set(spot.set)?.find(spot.first, key).map(P::found)
+    let spot = spread.spot(Place::Translated, key.words().as_ref());
+    let flow = parts.set(spot.set)?.find(spot.first, key)?;
+    Some(P::found(flow, 0))
 }
 
-/// A flow that lies in the overflow, if anything does.
+/// A flow of the translated ones that lies in the overflow, if anything does.
 #[inline(always)]
 pub fn beside<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
     if P::overflowing(parts.spread()?).load() == 0 {
@@ -69,10 +79,91 @@ pub fn beside<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
     parts.beside(key)
 }
 
-/// Adds a flow unless there is one under `key`.
+/// Where a flow lies in a table, as a number; 0 if it does not.
+#[inline(always)]
+pub fn locate<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K) -> u64 {
+    let Some(spread) = parts.spread() else {
+        return 0;
+    };
+    locate_hashed(parts, spread, place, key, spread.hash(key.words().as_ref()))
+}
+
+#[inline(always)]
+fn locate_hashed<K: FlowKey, P: Parts<K>>(
+    parts: &P,
+    spread: &Spread<P::Word>,
+    place: Place,
+    key: &K,
+    hash: u32,
+) -> u64 {
+    let spot = spread.spot_of(place, hash);
+    let found = shelf(parts, spot).and_then(|shelf| shelf.seek(spot, key));
+    if let Some((nth, tag)) = found {
+        let position = Position {
+            place,
+            set: spot.set,
+            nth,
+            times_taken: times_taken(tag),
+        };
+        return position.to_bits();
+    }
+    let is_beside = matches!(place, Place::Translated)
+        && P::overflowing(spread).load() != 0
+        && parts.beside(key).is_some();
+    if is_beside { BESIDE } else { 0 }
+}
+
+/// Where the entry of a flow lies that counts, as [`locate`] says it: what [`crate::world::Tables::find`] finds.
+#[inline(always)]
+pub fn locate_what_counts<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> u64 {
+    let Some(spread) = parts.spread() else {
+        return 0;
+    };
+    let hash = spread.hash(key.words().as_ref());
+    let translated = locate_hashed(parts, spread, Place::Translated, key, hash);
+    if translated != 0 {
+        return translated;
+    }
+    let history = locate_hashed(parts, spread, Place::History, key, hash);
+    if history != 0 && !is_left(parts, history) {
+        return history;
+    }
+    let half_open = locate_hashed(parts, spread, Place::HalfOpen, key, hash);
+    if half_open != 0 && !is_left(parts, half_open) {
+        return half_open;
+    }
+    history
+}
+
+/// Whether what lies in a slot was left behind.
+#[inline(always)]
+fn is_left<K: FlowKey, P: Parts<K>>(parts: &P, located: u64) -> bool {
+    let at = Position::from_bits(located);
+    parts.set(at.set).is_some_and(|set| {
+        let life = set.slot(at.nth).flow().life.load();
+        Control(unpack(life).0).has(Control::MOVED)
+    })
+}
+
+/// The flow that was located there, with its table.
+#[inline(always)]
+pub fn at<K: FlowKey, P: Parts<K>>(parts: &P, key: &K, located: u64) -> Option<(Place, P::Found)> {
+    if located == BESIDE {
+        return Some((Place::Translated, parts.beside(key)?));
+    }
+    if located == 0 {
+        return None;
+    }
+    let at = Position::from_bits(located);
+    let flow = parts.set(at.set)?.slot(at.nth).flow();
+    Some((at.place, P::found(flow, at.tag())))
+}
+
+/// Adds a flow to a table unless there is one under `key`.
 #[inline(always)]
 pub fn insert<K: FlowKey, P: Parts<K>>(
     parts: &P,
+    place: Place,
     key: &K,
     record: &Record,
     now: Tick,
@@ -80,17 +171,22 @@ pub fn insert<K: FlowKey, P: Parts<K>>(
     let Some(spread) = parts.spread() else {
         return Insertion::Full;
     };
-    match parts.announce(key, record, now) {
+    match parts.announce(place, key, record, now) {
         Put::Exists => Insertion::Exists,
         Put::Announced(announcement) => {
-            let is_beside = P::overflowing(spread).load() != 0 && parts.beside(key).is_some();
-            if parts.confirm(key, announcement, is_beside, now) {
+            let is_beside = matches!(place, Place::Translated)
+                && P::overflowing(spread).load() != 0
+                && parts.beside(key).is_some();
+            if parts.confirm(place, key, announcement, is_beside, now) {
                 Insertion::Done
             } else {
                 Insertion::Exists
             }
         }
-        Put::Full => insert_beside(parts, key, record, P::overflowing(spread), now),
+        Put::Full if matches!(place, Place::Translated) => {
+            insert_beside(parts, key, record, P::overflowing(spread))
+        }
+        Put::Full => Insertion::Full,
     }
 }
 
@@ -101,7 +197,6 @@ fn insert_beside<K: FlowKey, P: Parts<K>>(
     key: &K,
     record: &Record,
     overflowing: &P::Word,
-    now: Tick,
 ) -> Insertion {
     // Counted first, or others would not look for what they must find.
     overflowing.count(true);
@@ -111,7 +206,7 @@ fn insert_beside<K: FlowKey, P: Parts<K>>(
         return put;
     }
     barrier(overflowing);
-    if parts.strike_out(key, now) {
+    if parts.strike_out(key) {
         return Insertion::Done;
     }
     if parts.remove_beside(key) {
@@ -120,57 +215,102 @@ fn insert_beside<K: FlowKey, P: Parts<K>>(
     Insertion::Exists
 }
 
-/// [`Set::announce`] in the set that the key belongs to.
+/// Replaces what lies under `key` in a table whose flows may be evicted; false if nothing does, or if somebody is deciding on it.
 #[inline(always)]
-pub fn announce<K: FlowKey, P: Parts<K>>(parts: &P, key: &K, record: &Record, now: Tick) -> Put {
-    match placed(parts, key) {
-        Some((set, first)) => set.announce(first, key, record, now),
+pub fn replace<K: FlowKey, P: Parts<K>>(
+    parts: &P,
+    place: Place,
+    key: &K,
+    record: &Record,
+) -> bool {
+    let Some((shelf, spot)) = placed(parts, place, key) else {
+        return false;
+    };
+    let Some((nth, tag)) = shelf.seek(spot, key) else {
+        return false;
+    };
+    let slot = shelf.set.slot(nth);
+    if claim(&slot.flow, PATIENCE).is_none() {
+        return false;
+    }
+    // Whoever would evict it has to claim it.
+    if slot.tag.load() != tag {
+        unclaim(&slot.flow);
+        return false;
+    }
+    slot.flow.write(record);
+    true
+}
+
+/// [`Shelf::announce`] in the set that the key belongs to.
+#[inline(always)]
+pub fn announce<K: FlowKey, P: Parts<K>>(
+    parts: &P,
+    place: Place,
+    key: &K,
+    record: &Record,
+    now: Tick,
+) -> Put {
+    match placed(parts, place, key) {
+        Some((shelf, spot)) => shelf.announce(place, &New { key, spot, record }, now),
         None => Put::Full,
     }
 }
 
-/// [`Set::confirm`], likewise.
+/// [`Shelf::confirm`], likewise.
 #[inline(always)]
 pub fn confirm<K: FlowKey, P: Parts<K>>(
     parts: &P,
+    place: Place,
     key: &K,
     announcement: Announcement,
     is_beside: bool,
     now: Tick,
 ) -> bool {
-    placed(parts, key).is_some_and(|(set, first)| set.confirm(first, announcement, is_beside, now))
+    placed(parts, place, key)
+        .is_some_and(|(shelf, spot)| shelf.confirm(spot, announcement, is_beside, now))
 }
 
-/// [`Set::strike_out`], likewise.
+/// [`Shelf::strike_out`], likewise.
 #[inline(always)]
-pub fn strike_out<K: FlowKey, P: Parts<K>>(parts: &P, key: &K, now: Tick) -> bool {
-    placed(parts, key).is_none_or(|(set, first)| set.strike_out(first, key, now))
+pub fn strike_out<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> bool {
+    placed(parts, Place::Translated, key).is_none_or(|(shelf, spot)| shelf.strike_out(spot, key))
 }
 
-/// A key's set, and the slot that comes first in it; `None` without sets.
+/// Where a key belongs in a table; `None` without sets.
 #[inline(always)]
 fn placed<'a, K: FlowKey, P: Parts<K>>(
     parts: &'a P,
+    place: Place,
     key: &K,
-) -> Option<(&'a Set<P::Word, K>, u32)> {
+) -> Option<(Shelf<'a, P::Word, K>, Spot)> {
     let spread = parts.spread()?;
-    let spot = spread.spot(key.words().as_ref());
-    if spread.sets == 0 {
+    if spread.sets[place as usize] == 0 {
         return None;
     }
-    Some((parts.set(spot.set)?, spot.first))
+    let spot = spread.spot(place, key.words().as_ref());
+    Some((shelf(parts, spot)?, spot))
 }
 
-/// Removes a flow; false if it was not there.
 #[inline(always)]
-pub fn remove<K: FlowKey, P: Parts<K>>(parts: &P, key: &K, now: Tick) -> bool {
+fn shelf<K: FlowKey, P: Parts<K>>(parts: &P, spot: Spot) -> Option<Shelf<'_, P::Word, K>> {
+    Some(Shelf {
+        set: parts.set(spot.set)?,
+        prints: parts.prints(spot.set)?,
+    })
+}
+
+/// Removes a flow from a table; false if it was not there.
+#[inline(always)]
+pub fn remove<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K, now: Tick) -> bool {
+    let in_slot =
+        placed(parts, place, key).is_some_and(|(shelf, spot)| shelf.remove(spot, key, now));
+    if in_slot || !matches!(place, Place::Translated) {
+        return in_slot;
+    }
     let Some(spread) = parts.spread() else {
         return false;
     };
-    let in_slot = placed(parts, key).is_some_and(|(set, first)| set.remove(first, key, now));
-    if in_slot {
-        return true;
-    }
     let beside = P::overflowing(spread).load() != 0 && parts.remove_beside(key);
     if beside {
         P::overflowing(spread).count(false);

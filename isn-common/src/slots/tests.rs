@@ -12,7 +12,7 @@ use super::{
     tag::GRACE,
     *,
 };
-use crate::{flow::Key4, world::Insertion};
+use crate::{flow::Key4, tick::Tick, world::Insertion};
 
 const RECORD: Record = Record {
     identity: 1,
@@ -46,6 +46,7 @@ fn keys() -> [u64; KEYS] {
 struct Lab {
     spread: Spread<Stepped>,
     sets: Vec<Set<Stepped, Key4>>,
+    prints: Vec<Stepped>,
     beside: Mutex<HashMap<Key4, Record>>,
     room: usize,
 }
@@ -126,11 +127,14 @@ impl Lab {
         };
         Self {
             spread: Spread {
-                sets: sets.into(),
+                sets: [sets.into(); PLACES],
+                starts: starts([sets.into(); PLACES]),
+                flows: [0; PLACES],
                 keys: keys(),
                 overflowing: Default::default(),
             },
-            sets: (0..sets)
+            prints: (0..3 * sets).map(|_| Stepped::default()).collect(),
+            sets: (0..3 * sets)
                 .map(|_| Set([(); WAYS as usize].map(|()| slot())))
                 .collect(),
             beside: Mutex::default(),
@@ -139,11 +143,27 @@ impl Lab {
     }
 
     fn insert(&self, key: &Key4, now: Tick) -> Insertion {
-        table::insert(self, key, &RECORD, now)
+        self.insert_into(Place::Translated, key, now)
     }
 
+    fn insert_into(&self, place: Place, key: &Key4, now: Tick) -> Insertion {
+        let record = Record {
+            life: pack(0, now.0),
+            ..RECORD
+        };
+        table::insert(self, place, key, &record, now)
+    }
+
+    /// Whether the flow is found among the translated ones, by either way.
     fn holds(&self, key: &Key4) -> bool {
-        table::find(self, key).is_some()
+        let holds = table::locate(self, Place::Translated, key) != 0;
+        let found = table::in_slot(self, key).or_else(|| table::beside(self, key));
+        assert_eq!(found.is_some(), holds);
+        holds
+    }
+
+    fn holds_in(&self, place: Place, key: &Key4) -> bool {
+        table::locate(self, place, key) != 0
     }
 
     /// In how many places the flow is live.
@@ -170,7 +190,11 @@ impl Parts<Key4> for Lab {
         self.sets.get(index as usize)
     }
 
-    fn found(_: &Flow<Stepped>) {}
+    fn prints(&self, index: u32) -> Option<&Stepped> {
+        self.prints.get(index as usize)
+    }
+
+    fn found(_: &Flow<Stepped>, _: u64) {}
 
     fn overflowing(spread: &Spread<Stepped>) -> &Stepped {
         &spread.overflowing[0]
@@ -199,18 +223,25 @@ impl Parts<Key4> for Lab {
         self.beside.lock().unwrap().remove(key).is_some()
     }
 
-    fn announce(&self, key: &Key4, record: &Record, now: Tick) -> Put {
-        let put = table::announce(self, key, record, now);
+    fn announce(&self, place: Place, key: &Key4, record: &Record, now: Tick) -> Put {
+        let put = table::announce(self, place, key, record, now);
         assert_eq!(Put::from_bits(put.to_bits()), put);
         put
     }
 
-    fn confirm(&self, key: &Key4, announcement: Announcement, is_beside: bool, now: Tick) -> bool {
-        table::confirm(self, key, announcement, is_beside, now)
+    fn confirm(
+        &self,
+        place: Place,
+        key: &Key4,
+        announcement: Announcement,
+        is_beside: bool,
+        now: Tick,
+    ) -> bool {
+        table::confirm(self, place, key, announcement, is_beside, now)
     }
 
-    fn strike_out(&self, key: &Key4, now: Tick) -> bool {
-        table::strike_out(self, key, now)
+    fn strike_out(&self, key: &Key4) -> bool {
+        table::strike_out(self, key)
     }
 }
 
@@ -236,9 +267,9 @@ fn what_is_put_in_is_found_and_what_is_removed_is_not() {
         assert_eq!(lab.places(&key(number)), 1);
         let is_over = number % 2 == 0;
         if is_over {
-            assert!(table::remove(&lab, &key(number), NOW));
+            assert!(table::remove(&lab, Place::Translated, &key(number), NOW));
         }
-        assert!(!table::remove(&lab, &key(number + 6_000), NOW));
+        assert!(!table::remove(&lab, Place::Translated, &key(number + 6_000), NOW));
         assert_eq!(lab.holds(&key(number)), !is_over);
     }
     assert_eq!(Word::load(&lab.spread.overflowing[0]), lab.beside() as u64);
@@ -251,7 +282,7 @@ fn a_slot_is_used_again_only_when_nobody_can_hold_its_flow() {
         assert_eq!(lab.insert(&key(number), NOW), Insertion::Done);
     }
     assert_eq!(lab.insert(&key(8), NOW), Insertion::Full);
-    assert!(table::remove(&lab, &key(3), NOW));
+    assert!(table::remove(&lab, Place::Translated, &key(3), NOW));
     let soon = Tick(NOW.0 + GRACE - 1);
     assert_eq!(lab.insert(&key(8), soon), Insertion::Full);
     assert_eq!(lab.insert(&key(8), Tick(NOW.0 + GRACE)), Insertion::Done);
@@ -262,7 +293,7 @@ fn a_slot_is_used_again_only_when_nobody_can_hold_its_flow() {
 #[test]
 fn without_sets_all_flows_lie_beside() {
     let mut lab = Lab::new(1, 2);
-    lab.spread.sets = 0;
+    lab.spread.sets = [0; PLACES];
     assert_eq!(lab.insert(&key(1), NOW), Insertion::Done);
     assert!(lab.holds(&key(1)) && lab.beside() == 1);
 }
@@ -304,7 +335,7 @@ fn of_two_cpus_with_the_same_flow_one_puts_it_in() {
         for number in 0..3 {
             lab.insert(&key(number), Tick(0));
         }
-        table::remove(&lab, &key(1), Tick(0));
+        table::remove(&lab, Place::Translated, &key(1), Tick(0));
         let done = both(&lab, first, second, [NOW; 2]);
         let put = done.iter().filter(|it| **it == Insertion::Done).count();
         assert_eq!(
@@ -327,7 +358,7 @@ fn nor_do_they_where_one_finds_the_set_full() {
             for number in 0..WAYS {
                 lab.insert(&key(number), Tick(0));
             }
-            table::remove(&lab, &key(4), Tick(NOW.0 - GRACE));
+            table::remove(&lab, Place::Translated, &key(4), Tick(NOW.0 - GRACE));
             let done = both(&lab, first, second, at);
             let put = done.iter().filter(|it| **it == Insertion::Done).count();
             assert_eq!(
@@ -344,14 +375,16 @@ fn nor_do_they_where_one_finds_the_set_full() {
 #[test]
 fn flows_spread_over_sets_as_by_chance() {
     let spread: Spread<u64> = Spread {
-        sets: 1000,
+        sets: [1000, 0, 0],
+        starts: [0; PLACES],
+        flows: [0; PLACES],
         keys: keys(),
         overflowing: [0; 2],
     };
     let mut sets = vec![0u32; 1000];
     let mut firsts = [0u32; WAYS as usize];
     for number in 0..100_000 {
-        let spot = spread.spot(key(number).words().as_ref());
+        let spot = spread.spot(Place::Translated, key(number).words().as_ref());
         sets[spot.set as usize] += 1;
         firsts[spot.first as usize] += 1;
     }

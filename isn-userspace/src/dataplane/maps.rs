@@ -1,34 +1,41 @@
 //! The pinned maps with their types, and the check that this version understands them (S19).
 
+use std::sync::Arc;
+
 use aya::maps::{
-    Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie::Key as Prefix,
+    Array, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie::Key as Prefix,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use isn_common::{
-    abi::{ABI_VERSION, Counters, flow::Record, maps as names, policy::Policy, settings::Settings},
+    abi::{ABI_VERSION, Counters, maps as names, policy::Policy, settings::Settings},
     counter::Counter,
+    expiry::Place,
     filter,
     flow::{Key4, Key6},
 };
 
-use super::{filter::Filter, pins::Pins, slots::Slots, table::Table, upkeep::Key};
+use super::{
+    filter::Filter,
+    pins::Pins,
+    slots::Slots,
+    table::{Beside, Table},
+    upkeep::Key,
+};
 use crate::{
     failure::{Explain as _, Failure},
     settings::{PolicyTable, Step},
 };
 
 /// All maps in the order in which they are opened.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 26] = [
     names::SETTINGS,
     names::SPREAD,
     names::SLOTS_V4,
     names::SLOTS_V6,
+    names::PRINTS_V4,
+    names::PRINTS_V6,
     names::TRANSLATED_V4,
     names::TRANSLATED_V6,
-    names::HALF_OPEN_V4,
-    names::HALF_OPEN_V6,
-    names::HISTORY_V4,
-    names::HISTORY_V6,
     names::PREVIOUS_V4,
     names::PREVIOUS_V6,
     names::POLICY_V4,
@@ -82,14 +89,19 @@ impl Maps {
             .explain("cannot read the settings", AS_ROOT)?
             .limits
             .max_flows;
+        let spread = super::slots::spread(pins)?;
+        let v4 = Arc::new(slots(pins, [names::SLOTS_V4, names::PRINTS_V4])?);
+        let v6 = Arc::new(slots(pins, [names::SLOTS_V6, names::PRINTS_V6])?);
         let maps = Self {
             settings,
-            translated_v4: translated(pins, names::SLOTS_V4, names::TRANSLATED_V4, most)?,
-            translated_v6: translated(pins, names::SLOTS_V6, names::TRANSLATED_V6, most)?,
-            half_open_v4: table(pins, names::HALF_OPEN_V4)?,
-            half_open_v6: table(pins, names::HALF_OPEN_V6)?,
-            history_v4: table(pins, names::HISTORY_V4)?,
-            history_v6: table(pins, names::HISTORY_V6)?,
+            translated_v4: Table::new("TRANSLATED_V4", Place::Translated, v4.clone(), spread)
+                .with(beside(pins, names::TRANSLATED_V4)?, most),
+            translated_v6: Table::new("TRANSLATED_V6", Place::Translated, v6.clone(), spread)
+                .with(beside(pins, names::TRANSLATED_V6)?, most),
+            half_open_v4: Table::new("HALF_OPEN_V4", Place::HalfOpen, v4.clone(), spread),
+            half_open_v6: Table::new("HALF_OPEN_V6", Place::HalfOpen, v6.clone(), spread),
+            history_v4: Table::new("HISTORY_V4", Place::History, v4, spread),
+            history_v6: Table::new("HISTORY_V6", Place::History, v6, spread),
             policy_v4: open(pins, names::POLICY_V4)?,
             policy_v6: open(pins, names::POLICY_V6)?,
             filter_v4: filter(pins, names::FILTER_V4)?,
@@ -261,32 +273,26 @@ pub(super) fn open<T: TryFrom<Map, Error = MapError>>(
     T::try_from(map).map_err(|error| other_version(format!("{name}: {error}")))
 }
 
-fn table<K: Key>(pins: &Pins, name: &'static str) -> Result<Table<K>, Failure> {
-    let map: HashMap<MapData, K, Record> = open(pins, name)?;
-    let inspected = || -> Result<_, MapError> {
-        let data = MapData::from_pin(pins.map(name))?;
-        let places = data.info()?.max_entries();
-        Ok((data, places))
-    };
-    let (data, places) = inspected().explain(format!("cannot inspect {name}"), AS_ROOT)?;
-    Ok(Table::new(name, map, data, places))
-}
-
 fn filter(pins: &Pins, name: &'static str) -> Result<Filter, Failure> {
     let mapped = || Filter::of(&MapData::from_pin(pins.map(name))?);
     mapped().explain(format!("cannot map {name} into memory"), AS_ROOT)
 }
 
-/// The table of translated flows, which is to hold so many: slots, and the hash table beside them.
-fn translated<K: Key>(
-    pins: &Pins,
-    slots: &'static str,
-    beside: &'static str,
-    most: u32,
-) -> Result<Table<K>, Failure> {
-    let mapped = || Slots::of(&MapData::from_pin(pins.map(slots))?);
-    let slots = mapped().explain(format!("cannot map {slots} into memory"), AS_ROOT)?;
-    Ok(table(pins, beside)?.with_slots(slots, super::slots::spread(pins)?, most))
+/// The slots of a family, by the names of their maps.
+fn slots<K: Key>(pins: &Pins, names: [&str; 2]) -> Result<Slots<K>, Failure> {
+    let mapped = || {
+        let [sets, prints] = names.map(|name| MapData::from_pin(pins.map(name)));
+        Slots::of(&sets?, &prints?)
+    };
+    let [sets, prints] = names;
+    mapped().explain(format!("cannot map {sets} and {prints} into memory"), AS_ROOT)
+}
+
+/// The hash table beside the slots of translated flows.
+fn beside<K: Key>(pins: &Pins, name: &str) -> Result<Beside<K>, Failure> {
+    let map = open(pins, name)?;
+    let data = MapData::from_pin(pins.map(name)).explain(format!("cannot open {name}"), AS_ROOT)?;
+    Ok(Beside { map, data })
 }
 
 #[cfg(test)]

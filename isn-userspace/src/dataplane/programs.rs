@@ -2,7 +2,7 @@
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::{Map, MapError},
+    maps::MapError,
     programs::{Program, ProgramError, ProgramInfo, SchedClassifier, Xdp, loaded_programs},
 };
 use isn_common::{
@@ -11,7 +11,12 @@ use isn_common::{
     slots::Room,
 };
 
-use super::{OBJECT, maps, pins::Pins, slots, undo::Undo};
+use super::{
+    OBJECT, maps,
+    pins::Pins,
+    slots::{self, Layout},
+    undo::Undo,
+};
 use crate::{
     failure::{Explain as _, Failure},
     settings::Request,
@@ -64,6 +69,16 @@ impl Capacities {
         self.flows.saturating_add(under_way)
     }
 
+    /// How the slots are shared out. Where no set may be full the tables have a third more slots than flows.
+    #[must_use]
+    pub fn layout(self) -> Layout {
+        let flows = [self.places(), self.half_open, self.history];
+        Layout {
+            sets: flows.map(|flows| Room::of(flows).sets),
+            flows: [self.flows, self.half_open, self.history],
+        }
+    }
+
     /// The largest part of a table that one host may use.
     #[must_use]
     pub fn limits(self, before: Limits) -> Limits {
@@ -114,16 +129,15 @@ impl Programs {
             }
             loader.map_pin_path(name, path);
         }
-        let room = Room::of(capacities.places());
+        let layout = capacities.layout();
         let sized = [
-            ([names::SLOTS_V4, names::SLOTS_V6], room.sets),
-            ([names::TRANSLATED_V4, names::TRANSLATED_V6], room.beside),
-            ([names::HOSTS_V4, names::HOSTS_V6], capacities.places()),
+            ([names::SLOTS_V4, names::SLOTS_V6], layout.all_sets()),
+            ([names::PRINTS_V4, names::PRINTS_V6], layout.all_sets()),
             (
-                [names::HALF_OPEN_V4, names::HALF_OPEN_V6],
-                capacities.half_open,
+                [names::TRANSLATED_V4, names::TRANSLATED_V6],
+                Room::of(capacities.places()).beside,
             ),
-            ([names::HISTORY_V4, names::HISTORY_V6], capacities.history),
+            ([names::HOSTS_V4, names::HOSTS_V6], capacities.places()),
         ];
         for (tables, entries) in sized {
             for name in tables {
@@ -133,7 +147,7 @@ impl Programs {
         let mut ebpf = loader
             .load(OBJECT)
             .map_err(|error| not_prepared(&error, pins))?;
-        settle_spread(&mut ebpf)?;
+        settle_spread(&mut ebpf, &layout)?;
         Ok(Self { ebpf, verbose })
     }
 
@@ -197,17 +211,13 @@ impl Programs {
 }
 
 /// Settles how flows are spread over slots, before anything else is written: without that, the overflow would have to hold all.
-fn settle_spread(ebpf: &mut Ebpf) -> Result<(), Failure> {
+fn settle_spread(ebpf: &mut Ebpf, layout: &Layout) -> Result<(), Failure> {
     let what = "cannot settle how flows are spread over their slots";
     let remedy = "build isnguard again: the object in it is not of this version";
-    let sets = match ebpf.map(names::SLOTS_V4) {
-        Some(Map::Array(slots)) => slots.info().explain(what, "run it as root")?.max_entries(),
-        _ => return Err(Failure::new(what, "the object has no slots", remedy)),
-    };
     let map = ebpf
         .map_mut(names::SPREAD)
         .ok_or_else(|| Failure::new(what, "the object does not spread flows", remedy))?;
-    slots::settle(&mut map.try_into().explain(what, remedy)?, sets)
+    slots::settle(&mut map.try_into().explain(what, remedy)?, layout)
 }
 
 /// What the programs are to log: they write nothing that nobody wants to read.

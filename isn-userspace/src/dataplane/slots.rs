@@ -1,13 +1,14 @@
-//! The slots of translated flows (`isn_common::slots`), mapped into memory: user space reads them where the data plane writes them, without a
+//! The slots of all flows (`isn_common::slots`), mapped into memory: user space reads them where the data plane writes them, without a
 //! call into the kernel for each.
 
-use std::sync::atomic::AtomicU64;
+use std::{ops::Range, sync::atomic::AtomicU64};
 
 use aya::maps::{Array, MapData, MapError};
 use isn_common::{
     abi::{flow::Record, maps as names},
+    expiry::Place,
     flow::FlowKey,
-    slots::{self, Spread},
+    slots::{self, KEYS, PLACES, Shelf, Spread, prints::Prints},
 };
 
 use super::{mapped::Mapped, maps, pins::Pins};
@@ -16,33 +17,64 @@ use crate::failure::{Explain as _, Failure};
 /// A set of slots that the data plane uses too.
 pub type Set<K> = slots::Set<AtomicU64, K>;
 
-/// All sets of one address family.
-pub struct Slots<K: FlowKey>(Mapped<Set<K>>);
+/// All sets of one address family, and what is in them.
+pub struct Slots<K: FlowKey> {
+    sets: Mapped<Set<K>>,
+    prints: Mapped<AtomicU64>,
+}
 
 impl<K: FlowKey> Slots<K> {
-    /// Maps an array map of sets.
-    pub fn of(map: &MapData) -> Result<Self, MapError> {
-        Mapped::of(map).map(Self)
+    /// Maps an array map of sets, and that of their prints.
+    pub fn of(sets: &MapData, prints: &MapData) -> Result<Self, MapError> {
+        Ok(Self {
+            sets: Mapped::of(sets)?,
+            prints: Mapped::of(prints)?,
+        })
     }
 
-    /// The sets, while the data plane goes on changing them.
+    /// A set with its prints, by its index.
     #[must_use]
-    pub fn sets(&self) -> &[Set<K>] {
-        self.0.values()
+    pub fn shelf(&self, index: u32) -> Option<Shelf<'_, AtomicU64, K>> {
+        let index = index as usize;
+        let (set, prints) = (self.sets.values().get(index)?, self.prints.values().get(index)?);
+        Some(Shelf { set, prints })
     }
 
-    /// The flows of a set, each as it is when its turn comes.
-    pub fn flows(set: &Set<K>) -> impl Iterator<Item = (K, Record)> {
-        set.slots().iter().filter_map(slots::Slot::read)
+    /// The sets of a table, while the data plane goes on changing them.
+    #[must_use]
+    pub fn sets(&self, range: Range<usize>) -> &[Set<K>] {
+        self.sets.values().get(range).unwrap_or_default()
+    }
+
+    /// The prints of the sets of a table.
+    #[must_use]
+    pub fn prints(&self, range: Range<usize>) -> &[AtomicU64] {
+        self.prints.values().get(range).unwrap_or_default()
+    }
+
+    /// The flows of some sets, each as it is when its turn comes. Sets without prints are not looked at.
+    pub fn flows(&self, range: Range<usize>) -> impl Iterator<Item = (K, Record)> {
+        let prints = self.prints(range.clone());
+        let sets = self.sets(range).iter().zip(prints);
+        sets.filter(|(_, prints)| !Prints::of(*prints).are_none())
+            .flat_map(|(set, _)| set.slots().iter().filter_map(slots::Slot::read))
     }
 
     /// The record of a flow that is in its slot.
     #[must_use]
-    pub fn get(&self, spread: &Spread<u64>, key: &K) -> Option<Record> {
-        let spot = spread.spot(key.words().as_ref());
-        let set = self.sets().get(spot.set as usize)?;
+    pub fn get(&self, spread: &Spread<u64>, place: Place, key: &K) -> Option<Record> {
+        let spot = spread.spot(place, key.words().as_ref());
+        let set = self.sets.values().get(spot.set as usize)?;
         Some(set.find(spot.first, key)?.record())
     }
+}
+
+/// Which sets are those of a table.
+#[must_use]
+pub fn range(spread: &Spread<u64>, place: Place) -> Range<usize> {
+    let number = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
+    let start = number(spread.starts[place as usize]);
+    start..start.saturating_add(number(spread.sets[place as usize]))
 }
 
 /// How flows are spread over the sets of an instance.
@@ -54,19 +86,50 @@ pub fn spread(pins: &Pins) -> Result<Spread<u64>, Failure> {
     )
 }
 
+/// How many sets each table has, and most flows it is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Sets, by the number of the table's [`Place`].
+    pub sets: [u32; PLACES],
+    /// Flows, likewise.
+    pub flows: [u32; PLACES],
+}
+
+impl Layout {
+    /// Sets of all tables.
+    #[must_use]
+    pub fn all_sets(&self) -> u32 {
+        self.sets.iter().fold(0, |sum, it| sum.saturating_add(*it))
+    }
+
+    /// How flows are spread by these keys.
+    #[must_use]
+    pub fn spread(&self, keys: [u64; KEYS]) -> Spread<u64> {
+        let sets = self.sets.map(u64::from);
+        Spread {
+            sets,
+            starts: slots::starts(sets),
+            flows: self.flows.map(u64::from),
+            keys,
+            overflowing: [0; 2],
+        }
+    }
+}
+
 /// Draws how flows are spread, if that is not settled yet: it is for the life of the instance.
-pub fn settle<T>(map: &mut Array<T, Spread<u64>>, sets: u32) -> Result<(), Failure>
+pub fn settle<T>(map: &mut Array<T, Spread<u64>>, layout: &Layout) -> Result<(), Failure>
 where
     T: std::borrow::BorrowMut<MapData>,
 {
     let what = "cannot settle how flows are spread over their slots";
-    let mut spread = map.get(&0, 0).explain(what, "run it as root")?;
-    if spread.sets != 0 {
+    let there = map.get(&0, 0).explain(what, "run it as root")?;
+    if there.sets != [0; PLACES] {
         return Ok(());
     }
-    spread.sets = sets.into();
-    for key in &mut spread.keys {
+    let mut keys = [0; KEYS];
+    for key in &mut keys {
         *key = getrandom::u64().explain(what, "see whether getrandom(2) works")?;
     }
-    map.set(0, spread, 0).explain(what, "run it as root")
+    map.set(0, layout.spread(keys), 0)
+        .explain(what, "run it as root")
 }

@@ -1,16 +1,17 @@
 //! A table of flows as user space sees it: while the data plane goes on changing it.
 
-use std::os::fd::AsFd as _;
+use std::{ops::Range, os::fd::AsFd as _, sync::Arc};
 
 use aya::maps::{HashMap, MapData, MapError};
 use isn_common::{
     abi::flow::{Control, Record},
+    expiry::Place,
     slots::Spread,
 };
 
 use super::{
     batch::{self, Batches},
-    slots::Slots,
+    slots::{self, Slots},
     upkeep::Key,
 };
 use crate::failure::{Explain as _, Failure};
@@ -18,13 +19,21 @@ use crate::failure::{Explain as _, Failure};
 /// Sets of slots that make a page.
 const SETS: usize = 512;
 
-/// A hash map from flow keys to records, with slots before it or none.
+/// The sets of slots of a table, and for translated flows the hash table beside them.
 pub struct Table<K: Key> {
     name: &'static str,
-    map: HashMap<MapData, K, Record>,
-    data: MapData,
+    place: Place,
+    slots: Arc<Slots<K>>,
+    spread: Spread<u64>,
+    sets: Range<usize>,
     capacity: u32,
-    slots: Option<(Slots<K>, Spread<u64>)>,
+    beside: Option<Beside<K>>,
+}
+
+/// A hash table from flow keys to records, open twice: as a table, and as it is.
+pub(super) struct Beside<K: Key> {
+    pub map: HashMap<MapData, K, Record>,
+    pub data: MapData,
 }
 
 /// Where a walk through a table has come to.
@@ -35,32 +44,35 @@ pub struct Cursor {
 }
 
 impl<K: Key> Table<K> {
-    /// Over a map that is open twice: as a table, and as it is.
+    /// Over the slots of its family.
     pub(super) fn new(
         name: &'static str,
-        map: HashMap<MapData, K, Record>,
-        data: MapData,
-        capacity: u32,
+        place: Place,
+        slots: Arc<Slots<K>>,
+        spread: Spread<u64>,
     ) -> Self {
+        let capacity = u32::try_from(spread.flows[place as usize]).unwrap_or(u32::MAX);
         Self {
             name,
-            map,
-            data,
+            place,
+            slots,
+            spread,
+            sets: slots::range(&spread, place),
             capacity,
-            slots: None,
+            beside: None,
         }
     }
 
-    /// The same with slots before it, and so many flows as the most there are to be in both.
-    pub(super) fn with_slots(self, slots: Slots<K>, spread: Spread<u64>, capacity: u32) -> Self {
+    /// The same with a hash table beside the slots, and so many flows as the most there are to be in both.
+    pub(super) fn with(self, beside: Beside<K>, capacity: u32) -> Self {
         Self {
-            slots: Some((slots, spread)),
+            beside: Some(beside),
             capacity,
             ..self
         }
     }
 
-    /// Name of the map.
+    /// Name of the table.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
@@ -77,22 +89,22 @@ impl<K: Key> Table<K> {
         &self,
         mut handle: impl FnMut(&K, &Record) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        for set in self.sets() {
-            for (key, record) in Slots::flows(set) {
-                handle(&key, &record)?;
-            }
+        for (key, record) in self.slots.flows(self.sets.clone()) {
+            handle(&key, &record)?;
         }
-        let mut batches = Batches::of(self.data.fd().as_fd());
-        loop {
-            let batch = batches.next().explain(
-                format!("cannot read the table {}", self.name),
-                "run it as root",
-            )?;
-            let Some(batch) = batch else { return Ok(()) };
+        let Some(beside) = &self.beside else {
+            return Ok(());
+        };
+        let mut batches = Batches::of(beside.data.fd().as_fd());
+        while let Some(batch) = batches
+            .next()
+            .explain(self.cannot_read(), "run it as root")?
+        {
             for (key, record) in batch {
                 handle(key, record)?;
             }
         }
+        Ok(())
     }
 
     /// Hands over the next few thousand entries, leftovers too, and moves on behind them; false at the end.
@@ -101,22 +113,23 @@ impl<K: Key> Table<K> {
         cursor: &mut Cursor,
         mut handle: impl FnMut(&K, &Record),
     ) -> Result<bool, Failure> {
-        if let Some(sets) = self.sets().get(cursor.sets..)
-            && !sets.is_empty()
-        {
-            let page = &sets[..sets.len().min(SETS)];
-            for (key, record) in page.iter().flat_map(Slots::flows) {
+        let start = self.sets.start.saturating_add(cursor.sets);
+        if start < self.sets.end {
+            let end = start.saturating_add(SETS).min(self.sets.end);
+            for (key, record) in self.slots.flows(start..end) {
                 handle(&key, &record);
             }
-            cursor.sets += page.len();
+            cursor.sets += end - start;
             return Ok(true);
         }
-        let mut batches = Batches::from(self.data.fd().as_fd(), cursor.entries);
+        let Some(beside) = &self.beside else {
+            return Ok(false);
+        };
+        let mut batches = Batches::from(beside.data.fd().as_fd(), cursor.entries);
         {
-            let batch = batches.next().explain(
-                format!("cannot read the table {}", self.name),
-                "run it as root",
-            )?;
+            let batch = batches
+                .next()
+                .explain(self.cannot_read(), "run it as root")?;
             let Some(batch) = batch else {
                 return Ok(false);
             };
@@ -130,22 +143,22 @@ impl<K: Key> Table<K> {
 
     /// The record of a flow, or `None` if it is not there.
     pub fn get(&self, key: &K) -> Result<Option<Record>, Failure> {
-        let in_slot = self.slots.as_ref();
-        if let Some(record) = in_slot.and_then(|(slots, spread)| slots.get(spread, key)) {
-            return Ok(Some(record));
+        let in_slot = self.slots.get(&self.spread, self.place, key);
+        let Some(beside) = &self.beside else {
+            return Ok(in_slot);
+        };
+        if in_slot.is_some() {
+            return Ok(in_slot);
         }
-        match self.map.get(key, 0) {
+        match beside.map.get(key, 0) {
             Ok(record) => Ok(Some(record)),
             Err(MapError::KeyNotFound) => Ok(None),
-            Err(error) => Err(error).explain(
-                format!("cannot read the table {}", self.name),
-                "run it as root",
-            ),
+            Err(error) => Err(error).explain(self.cannot_read(), "run it as root"),
         }
     }
 
-    fn sets(&self) -> &[super::slots::Set<K>] {
-        self.slots.as_ref().map_or(&[], |(slots, _)| slots.sets())
+    fn cannot_read(&self) -> String {
+        format!("cannot read the table {}", self.name)
     }
 
     /// Every flow that is there now. What was left behind when a flow moved to another table is none.

@@ -9,6 +9,7 @@ use isn_common::{
         policy::{Policy, Rule},
         settings::Settings,
     },
+    expiry::Place,
     flow::Direction,
 };
 
@@ -131,18 +132,16 @@ impl World {
 
     /// Takes all flows out of the tables.
     pub fn take(&mut self) -> Result<State> {
-        let translated_v4 = self.kernel.translated4().take()?;
-        let translated_v6 = self.kernel.translated6().take()?;
-        let fd = |name| self.kernel.table_fd(name);
+        let kernel = &mut self.kernel;
         Ok(State {
-            translated_v4,
-            translated_v6,
-            half_open_v4: take_all(fd(maps::HALF_OPEN_V4)?)?.into_iter().collect(),
-            half_open_v6: take_all(fd(maps::HALF_OPEN_V6)?)?.into_iter().collect(),
-            history_v4: take_all(fd(maps::HISTORY_V4)?)?.into_iter().collect(),
-            history_v6: take_all(fd(maps::HISTORY_V6)?)?.into_iter().collect(),
-            previous_v4: take_all(fd(maps::PREVIOUS_V4)?)?.into_iter().collect(),
-            previous_v6: take_all(fd(maps::PREVIOUS_V6)?)?.into_iter().collect(),
+            translated_v4: kernel.flows4(Place::Translated).take()?,
+            translated_v6: kernel.flows6(Place::Translated).take()?,
+            half_open_v4: kernel.flows4(Place::HalfOpen).take()?,
+            half_open_v6: kernel.flows6(Place::HalfOpen).take()?,
+            history_v4: kernel.flows4(Place::History).take()?,
+            history_v6: kernel.flows6(Place::History).take()?,
+            previous_v4: take_all(kernel.table_fd(maps::PREVIOUS_V4)?)?.into_iter().collect(),
+            previous_v6: take_all(kernel.table_fd(maps::PREVIOUS_V6)?)?.into_iter().collect(),
         })
     }
 

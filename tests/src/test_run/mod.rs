@@ -2,7 +2,7 @@
 
 pub mod clock;
 pub mod forwarding;
-pub mod translated;
+pub mod flows;
 
 use std::{
     io::ErrorKind,
@@ -27,10 +27,14 @@ use isn_common::{
     },
     filter,
     flow::{Direction, Key4, Key6},
+    expiry::Place,
     slots,
 };
-use isnguard::dataplane::{Filter, slots::Slots};
-use translated::Translated;
+use isnguard::dataplane::{
+    Filter,
+    slots::{Layout, Slots},
+};
+use flows::Flows;
 
 use crate::expected_counters::Counters;
 
@@ -110,17 +114,19 @@ impl Kernel {
             Processor::This => programs::REORDERS_READS_HERE,
             Processor::ReordersReads => 1,
         };
-        let slots = slots::Room::of(room.translated + UNDER_WAY);
+        let places = [room.translated + UNDER_WAY, room.half_open, room.history];
+        let layout = Layout {
+            sets: places.map(|flows| slots::Room::of(flows).sets),
+            flows: places,
+        };
         let mut ebpf = EbpfLoader::new()
             .override_global(programs::REORDERS_READS, &reorders_reads, true)
-            .map_max_entries(maps::SLOTS_V4, slots.sets)
-            .map_max_entries(maps::SLOTS_V6, slots.sets)
-            .map_max_entries(maps::TRANSLATED_V4, slots.beside)
-            .map_max_entries(maps::TRANSLATED_V6, slots.beside)
-            .map_max_entries(maps::HALF_OPEN_V4, room.half_open)
-            .map_max_entries(maps::HALF_OPEN_V6, room.half_open)
-            .map_max_entries(maps::HISTORY_V4, room.history)
-            .map_max_entries(maps::HISTORY_V6, room.history)
+            .map_max_entries(maps::SLOTS_V4, layout.all_sets())
+            .map_max_entries(maps::SLOTS_V6, layout.all_sets())
+            .map_max_entries(maps::PRINTS_V4, layout.all_sets())
+            .map_max_entries(maps::PRINTS_V6, layout.all_sets())
+            .map_max_entries(maps::TRANSLATED_V4, slots::Room::of(places[0]).beside)
+            .map_max_entries(maps::TRANSLATED_V6, slots::Room::of(places[0]).beside)
             .map_max_entries(maps::PREVIOUS_V4, room.history)
             .map_max_entries(maps::PREVIOUS_V6, room.history)
             .load(isnguard::dataplane::OBJECT)
@@ -142,10 +148,10 @@ impl Kernel {
         <&mut SchedClassifier>::try_from(upkeep)?
             .load()
             .context("the kernel refuses the program for upkeep")?;
-        translated::spread(&mut ebpf, slots.sets)?;
+        flows::spread(&mut ebpf, &layout)?;
         Ok(Self {
-            slots_v4: translated::slots(&ebpf, translated::V4)?,
-            slots_v6: translated::slots(&ebpf, translated::V6)?,
+            slots_v4: flows::slots(&ebpf, flows::V4)?,
+            slots_v6: flows::slots(&ebpf, flows::V6)?,
             ebpf,
             hook,
         })
@@ -398,24 +404,14 @@ impl Kernel {
         Ok(sums)
     }
 
-    /// The translated IPv4 flows.
-    pub fn translated4(&mut self) -> Translated<'_, Key4> {
-        Translated::new(&self.slots_v4, &mut self.ebpf, translated::V4)
+    /// A table of IPv4 flows.
+    pub fn flows4(&mut self, place: Place) -> Flows<'_, Key4> {
+        Flows::new(&self.slots_v4, &mut self.ebpf, flows::V4, place)
     }
 
-    /// The translated IPv6 flows.
-    pub fn translated6(&mut self) -> Translated<'_, Key6> {
-        Translated::new(&self.slots_v6, &mut self.ebpf, translated::V6)
-    }
-
-    /// A table of IPv4 flows, by its map's name.
-    pub fn table4(&mut self, name: &str) -> Result<HashMap<&mut MapData, Key4, Record>> {
-        Ok(self.map_mut(name)?.try_into()?)
-    }
-
-    /// A table of IPv6 flows, by its map's name.
-    pub fn table6(&mut self, name: &str) -> Result<HashMap<&mut MapData, Key6, Record>> {
-        Ok(self.map_mut(name)?.try_into()?)
+    /// A table of IPv6 flows.
+    pub fn flows6(&mut self, place: Place) -> Flows<'_, Key6> {
+        Flows::new(&self.slots_v6, &mut self.ebpf, flows::V6, place)
     }
 
     /// The incarnations before those in the records, IPv4.

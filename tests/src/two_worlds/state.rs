@@ -9,10 +9,8 @@ use std::{
 use anyhow::Result;
 use aya::{Pod, maps::MapData};
 use isn_common::{
-    abi::{
-        flow::{Previous, Record, pack, unpack},
-        maps,
-    },
+    abi::flow::{Previous, Record, pack, unpack},
+    expiry::Place,
     flow::{Key4, Key6},
     host::{Memory, Table},
 };
@@ -44,12 +42,12 @@ impl State {
     /// What lies in the maps.
     pub fn read(kernel: &mut Kernel) -> Result<Self> {
         Ok(Self {
-            translated_v4: kernel.translated4().read()?,
-            translated_v6: kernel.translated6().read()?,
-            half_open_v4: read(&kernel.table4(maps::HALF_OPEN_V4)?)?,
-            half_open_v6: read(&kernel.table6(maps::HALF_OPEN_V6)?)?,
-            history_v4: read(&kernel.table4(maps::HISTORY_V4)?)?,
-            history_v6: read(&kernel.table6(maps::HISTORY_V6)?)?,
+            translated_v4: kernel.flows4(Place::Translated).read()?,
+            translated_v6: kernel.flows6(Place::Translated).read()?,
+            half_open_v4: kernel.flows4(Place::HalfOpen).read()?,
+            half_open_v6: kernel.flows6(Place::HalfOpen).read()?,
+            history_v4: kernel.flows4(Place::History).read()?,
+            history_v6: kernel.flows6(Place::History).read()?,
             previous_v4: read(&kernel.previous4()?)?,
             previous_v6: read(&kernel.previous6()?)?,
         })
@@ -57,19 +55,21 @@ impl State {
 
     /// Makes this what lies in the maps.
     pub fn write_to(&self, kernel: &mut Kernel) -> Result<()> {
-        let own = |(key, record): (&_, &_)| (*key, *record);
-        kernel
-            .translated4()
-            .write(self.translated_v4.iter().map(own))?;
-        let own = |(key, record): (&_, &_)| (*key, *record);
-        kernel
-            .translated6()
-            .write(self.translated_v6.iter().map(own))?;
+        for (place, flows) in [
+            (Place::Translated, &self.translated_v4),
+            (Place::HalfOpen, &self.half_open_v4),
+            (Place::History, &self.history_v4),
+        ] {
+            kernel.flows4(place).write(owned(flows))?;
+        }
+        for (place, flows) in [
+            (Place::Translated, &self.translated_v6),
+            (Place::HalfOpen, &self.half_open_v6),
+            (Place::History, &self.history_v6),
+        ] {
+            kernel.flows6(place).write(owned(flows))?;
+        }
         kernel.set_load(&self.translated_v4, &self.translated_v6)?;
-        write(&mut kernel.table4(maps::HALF_OPEN_V4)?, &self.half_open_v4)?;
-        write(&mut kernel.table6(maps::HALF_OPEN_V6)?, &self.half_open_v6)?;
-        write(&mut kernel.table4(maps::HISTORY_V4)?, &self.history_v4)?;
-        write(&mut kernel.table6(maps::HISTORY_V6)?, &self.history_v6)?;
         write(&mut kernel.previous4()?, &self.previous_v4)?;
         write(&mut kernel.previous6()?, &self.previous_v6)
     }
@@ -286,6 +286,10 @@ pub const fn older(word: u64, ticks: u32) -> u64 {
 }
 
 type Map<'a, K, V> = aya::maps::HashMap<&'a mut MapData, K, V>;
+
+fn owned<K: Copy>(flows: &HashMap<K, Record>) -> impl Iterator<Item = (K, Record)> {
+    flows.iter().map(|(key, record)| (*key, *record))
+}
 
 fn read<K: Pod + Eq + Hash, V: Pod>(map: &Map<'_, K, V>) -> Result<HashMap<K, V>> {
     Ok(map.iter().collect::<Result<_, _>>()?)

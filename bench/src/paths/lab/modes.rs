@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use aya::maps::{Array, MapData};
 use isn_common::{
     abi::{
-        maps,
         policy::{Mode, Policy, Rule},
         settings::{Keyed, OnFull, Settings},
     },
+    expiry::Place,
     siphash::Key,
     tick::Tick,
 };
@@ -17,7 +17,7 @@ use isn_tests::test_run::{Hook, clock};
 
 use super::{
     super::frames::{self, Flow, KEPT},
-    Lab, insert, loaded,
+    Lab, loaded,
 };
 
 impl Lab {
@@ -40,7 +40,7 @@ impl Lab {
         self.kernel.guard4(frames::GUARDED_V4, 16, &policy)?;
         self.kernel.guard6(frames::GUARDED_V6, 64, &policy)?;
         let kept = (Flow(0).key4(KEPT), frames::record(KEPT, clock::now()));
-        insert(self.kernel.table4(maps::HISTORY_V4)?, [kept].into_iter())
+        self.kernel.flows4(Place::History).put([kept])
     }
 
     /// From now on, samples are taken of every SYN.

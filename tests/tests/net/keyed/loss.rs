@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use aya::maps::{Array, HashMap, Map, MapData};
 use isn_common::{
     abi::{flow::Record, maps as names},
+    expiry::Place,
     flow::{Key4, Key6},
     slots::Spread,
 };
@@ -28,7 +29,10 @@ use isn_tests::{
         spare::{self, By, End},
     },
 };
-use isnguard::dataplane::{self, Key, slots::Slots};
+use isnguard::dataplane::{
+    self, Key,
+    slots::{Slots, range},
+};
 
 const CROWD_PEER: &str = env!("CARGO_BIN_EXE_crowd-peer");
 const PEER_PORT: u16 = 7000;
@@ -146,27 +150,20 @@ fn resets(lab: &Lab) -> Result<[u64; 2]> {
 
 /// An instance's tables, to take entries away from.
 struct Tables<K: Key> {
-    hashes: Vec<HashMap<MapData, K, Record>>,
+    beside: HashMap<MapData, K, Record>,
     slots: Slots<K>,
     spread: Spread<u64>,
 }
 
 impl<K: Key> Tables<K> {
-    fn open(pins: &Path, slots: &str, names: [&str; 3]) -> Result<Self> {
-        let open = |name: &str| -> Result<_> {
-            let data = MapData::from_pin(pins.join(name))
-                .with_context(|| format!("cannot open {name}"))?;
-            let map = match name {
-                names::TRANSLATED_V4 | names::TRANSLATED_V6 => Map::HashMap(data),
-                _ => Map::LruHashMap(data),
-            };
-            Ok(HashMap::try_from(map)?)
+    fn open(pins: &Path, [sets, prints, beside]: [&str; 3]) -> Result<Self> {
+        let open = |name: &str| {
+            MapData::from_pin(pins.join(name)).with_context(|| format!("cannot open {name}"))
         };
-        let spread: Array<_, Spread<u64>> =
-            Map::Array(MapData::from_pin(pins.join(names::SPREAD))?).try_into()?;
+        let spread: Array<_, Spread<u64>> = Map::Array(open(names::SPREAD)?).try_into()?;
         Ok(Self {
-            hashes: names.into_iter().map(open).collect::<Result<_>>()?,
-            slots: Slots::of(&MapData::from_pin(pins.join(slots))?)?,
+            beside: Map::HashMap(open(beside)?).try_into()?,
+            slots: Slots::of(&open(sets)?, &open(prints)?)?,
             spread: spread.get(&0, 0)?,
         })
     }
@@ -174,21 +171,19 @@ impl<K: Key> Tables<K> {
     /// Removes entries, each with this probability; how many went.
     fn thin_out(&mut self, random: &mut fastrand::Rng, probability: f64) -> u64 {
         let mut gone = 0;
-        for set in self.slots.sets() {
-            for (key, _) in Slots::flows(set) {
-                let spot = self.spread.spot(key.words().as_ref());
-                gone += u64::from(
-                    random.f64() < probability && set.remove(spot.first, &key, dataplane::now()),
-                );
+        for place in Place::ALL {
+            for (key, _) in self.slots.flows(range(&self.spread, place)) {
+                let spot = self.spread.spot(place, key.words().as_ref());
+                let shelf = self.slots.shelf(spot.set).expect("the set of a flow");
+                let goes = random.f64() < probability;
+                gone += u64::from(goes && shelf.remove(spot, &key, dataplane::now()));
             }
         }
-        for table in &mut self.hashes {
-            let keys: Vec<K> = table.keys().filter_map(Result::ok).collect();
-            for key in keys {
-                // Another CPU may have been faster.
-                if random.f64() < probability && table.remove(&key).is_ok() {
-                    gone += 1;
-                }
+        let keys: Vec<K> = self.beside.keys().filter_map(Result::ok).collect();
+        for key in keys {
+            // Another CPU may have been faster.
+            if random.f64() < probability && self.beside.remove(&key).is_ok() {
+                gone += 1;
             }
         }
         gone
@@ -198,18 +193,12 @@ impl<K: Key> Tables<K> {
 fn thin_out(isnguard: &Isnguard, family: Family, seed: u64) -> Result<u64> {
     match family {
         Family::V4 => {
-            let names = [names::TRANSLATED_V4, names::HALF_OPEN_V4, names::HISTORY_V4];
-            Ok(lose(
-                Tables::<Key4>::open(&isnguard.pins(), names::SLOTS_V4, names)?,
-                seed,
-            ))
+            let names = [names::SLOTS_V4, names::PRINTS_V4, names::TRANSLATED_V4];
+            Ok(lose(Tables::<Key4>::open(&isnguard.pins(), names)?, seed))
         }
         Family::V6 => {
-            let names = [names::TRANSLATED_V6, names::HALF_OPEN_V6, names::HISTORY_V6];
-            Ok(lose(
-                Tables::<Key6>::open(&isnguard.pins(), names::SLOTS_V6, names)?,
-                seed,
-            ))
+            let names = [names::SLOTS_V6, names::PRINTS_V6, names::TRANSLATED_V6];
+            Ok(lose(Tables::<Key6>::open(&isnguard.pins(), names)?, seed))
         }
     }
 }

@@ -86,10 +86,10 @@ const CASES: [Case; 13] = [
         |home, _, _| Ok(chown(link(home, "tcx_egress")?, Some(STRANGER), None)?),
         &["tcx_egress", "belongs to user 65534"],
     ),
-    // Of the same sizes and another type, and with another name.
+    // Of the same type, and with another name.
     (
-        |home, _, _| exchange(&home.join("TRANSLATED_V4"), &home.join("HISTORY_V4")),
-        &["TRANSLATED_V4", "a map called `HISTORY_V4`"],
+        |home, _, _| exchange(&home.join("TRANSLATED_V4"), &home.join("TRANSLATED_V6")),
+        &["TRANSLATED_V4", "a map called `TRANSLATED_V6`"],
     ),
     (
         |home, _, _| exchange(&home.join("SETTINGS"), &link(home, "_xdp")?),

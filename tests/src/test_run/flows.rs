@@ -1,6 +1,6 @@
-//! The table of translated flows past the programs: slots and what lies beside them, to be read, filled and emptied.
+//! A table of flows past the programs: slots and what lies beside them, to be read, filled and emptied.
 
-use std::os::fd::AsFd as _;
+use std::{ops::Range, os::fd::AsFd as _, sync::atomic::Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
@@ -9,9 +9,13 @@ use aya::{
 };
 use isn_common::{
     abi::{flow::Record, maps},
-    slots::{KEYS, Put, Spread},
+    expiry::Place,
+    slots::{KEYS, New, Put, Spread},
 };
-use isnguard::dataplane::{Key, slots::Slots};
+use isnguard::dataplane::{
+    Key,
+    slots::{Layout, Slots, range},
+};
 
 use super::clock;
 use crate::fuzz::bpf::take_all;
@@ -19,9 +23,9 @@ use crate::fuzz::bpf::take_all;
 /// Names of the maps of a family, and its index where both are counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
-    /// Sets of slots.
-    pub slots: &'static str,
-    /// The hash table beside them.
+    /// Sets of slots, and what is in them.
+    pub slots: [&'static str; 2],
+    /// The hash table beside those of translated flows.
     pub beside: &'static str,
     /// Index of its flows there in [`Spread::overflowing`].
     pub family: usize,
@@ -29,42 +33,40 @@ pub struct Names {
 
 /// Those of IPv4.
 pub const V4: Names = Names {
-    slots: maps::SLOTS_V4,
+    slots: [maps::SLOTS_V4, maps::PRINTS_V4],
     beside: maps::TRANSLATED_V4,
     family: 0,
 };
 
 /// Those of IPv6.
 pub const V6: Names = Names {
-    slots: maps::SLOTS_V6,
+    slots: [maps::SLOTS_V6, maps::PRINTS_V6],
     beside: maps::TRANSLATED_V6,
     family: 1,
 };
 
-/// The table of one family.
-pub struct Translated<'a, K: Key> {
+/// The table of one family in one place.
+pub struct Flows<'a, K: Key> {
     slots: &'a Slots<K>,
     ebpf: &'a mut Ebpf,
     names: Names,
+    place: Place,
 }
 
 /// The slots of a family in memory.
 pub fn slots<K: Key>(ebpf: &Ebpf, names: Names) -> Result<Slots<K>> {
-    match ebpf.map(names.slots) {
-        Some(Map::Array(data)) => Ok(Slots::of(data)?),
-        _ => bail!("the object has no slots {}", names.slots),
+    let [sets, prints] = names.slots.map(|name| ebpf.map(name));
+    match (sets, prints) {
+        (Some(Map::Array(sets)), Some(Map::Array(prints))) => Ok(Slots::of(sets, prints)?),
+        _ => bail!("the object has no slots {:?}", names.slots),
     }
 }
 
 /// Spreads flows over so many sets, the same way each time.
-pub fn spread(ebpf: &mut Ebpf, sets: u32) -> Result<()> {
+pub fn spread(ebpf: &mut Ebpf, layout: &Layout) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(1);
-    let spread = Spread {
-        sets: sets.into(),
-        keys: [(); KEYS].map(|()| random.u64(..)),
-        overflowing: [0; 2],
-    };
-    Ok(spread_map(ebpf)?.set(0, spread, 0)?)
+    let keys = [(); KEYS].map(|()| random.u64(..));
+    Ok(spread_map(ebpf)?.set(0, layout.spread(keys), 0)?)
 }
 
 fn spread_map(ebpf: &mut Ebpf) -> Result<Array<&mut MapData, Spread<u64>>> {
@@ -74,10 +76,15 @@ fn spread_map(ebpf: &mut Ebpf) -> Result<Array<&mut MapData, Spread<u64>>> {
     Ok(map.try_into()?)
 }
 
-impl<'a, K: Key + Eq + std::hash::Hash> Translated<'a, K> {
+impl<'a, K: Key + Eq + std::hash::Hash> Flows<'a, K> {
     /// Over what was loaded.
-    pub fn new(slots: &'a Slots<K>, ebpf: &'a mut Ebpf, names: Names) -> Self {
-        Self { slots, ebpf, names }
+    pub fn new(slots: &'a Slots<K>, ebpf: &'a mut Ebpf, names: Names, place: Place) -> Self {
+        Self {
+            slots,
+            ebpf,
+            names,
+            place,
+        }
     }
 
     fn beside(&mut self) -> Result<HashMap<&mut MapData, K, Record>> {
@@ -88,35 +95,47 @@ impl<'a, K: Key + Eq + std::hash::Hash> Translated<'a, K> {
         Ok(map.try_into()?)
     }
 
+    /// How flows are spread, and which sets are those of this table.
+    fn sets(&mut self) -> Result<(Spread<u64>, Range<usize>)> {
+        let spread = spread_map(self.ebpf)?.get(&0, 0)?;
+        Ok((spread, range(&spread, self.place)))
+    }
+
     /// All flows.
     pub fn read(&mut self) -> Result<std::collections::HashMap<K, Record>> {
-        let in_slots = self.slots.sets().iter().flat_map(Slots::flows);
+        let (_, sets) = self.sets()?;
         let mut flows: std::collections::HashMap<K, Record> = std::collections::HashMap::new();
-        for (key, record) in in_slots {
+        for (key, record) in self.slots.flows(sets) {
             ensure!(
                 flows.insert(key, record).is_none(),
                 "a flow is in two slots"
             );
         }
-        for entry in &self.beside()? {
-            let (key, record) = entry?;
-            ensure!(
-                flows.insert(key, record).is_none(),
-                "a flow is in a slot and beside"
-            );
+        if self.place == Place::Translated {
+            for entry in &self.beside()? {
+                let (key, record) = entry?;
+                ensure!(
+                    flows.insert(key, record).is_none(),
+                    "a flow is in a slot and beside"
+                );
+            }
         }
         Ok(flows)
     }
 
     /// All flows, which are not there any more afterwards.
     pub fn take(&mut self) -> Result<std::collections::HashMap<K, Record>> {
+        let (spread, sets) = self.sets()?;
         let mut flows: std::collections::HashMap<K, Record> =
-            self.slots.sets().iter().flat_map(Slots::flows).collect();
-        for set in self.slots.sets() {
-            set.clear();
+            self.slots.flows(sets.clone()).collect();
+        let shelves = self.slots.sets(sets.clone()).iter();
+        for (set, prints) in shelves.zip(self.slots.prints(sets)) {
+            if prints.swap(0, Ordering::SeqCst) != 0 {
+                set.clear();
+            }
         }
-        let (sets, family) = (spread_map(self.ebpf)?.get(&0, 0)?, self.names.family);
-        if sets.overflowing[family] != 0 {
+        let is_beside = self.place == Place::Translated;
+        if is_beside && spread.overflowing[self.names.family] != 0 {
             match self.ebpf.map(self.names.beside) {
                 Some(Map::HashMap(data)) => flows.extend(take_all::<K, Record>(data.fd().as_fd())?),
                 _ => bail!("the object has no map {}", self.names.beside),
@@ -134,23 +153,25 @@ impl<'a, K: Key + Eq + std::hash::Hash> Translated<'a, K> {
 
     /// Puts flows in, or others in their places.
     pub fn put(&mut self, flows: impl IntoIterator<Item = (K, Record)>) -> Result<()> {
-        let (spread, now) = (spread_map(self.ebpf)?.get(&0, 0)?, clock::now());
+        let ((spread, _), now) = (self.sets()?, clock::now());
         for (key, record) in flows {
-            let spot = spread.spot(key.words().as_ref());
-            let set = self
-                .slots
-                .sets()
-                .get(usize::try_from(spot.set)?)
-                .context("a flow has no set")?;
-            match set.announce(spot.first, &key, &record, now) {
+            let spot = spread.spot(self.place, key.words().as_ref());
+            let shelf = self.slots.shelf(spot.set).context("a flow has no set")?;
+            let new = New {
+                key: &key,
+                spot,
+                record: &record,
+            };
+            match shelf.announce(self.place, &new, now) {
                 Put::Announced(announcement) => {
-                    ensure!(set.confirm(spot.first, announcement, false, now));
+                    ensure!(shelf.confirm(spot, announcement, false, now));
                 }
-                Put::Exists => set
+                Put::Exists => shelf
+                    .set
                     .find(spot.first, &key)
                     .context("a flow exists that is not found")?
                     .write(&record),
-                Put::Full => {
+                Put::Full if self.place == Place::Translated => {
                     let mut beside = self.beside()?;
                     let is_new = beside.get(&key, 0).is_err();
                     beside
@@ -160,6 +181,7 @@ impl<'a, K: Key + Eq + std::hash::Hash> Translated<'a, K> {
                         self.overflow(|flows| flows + 1)?;
                     }
                 }
+                Put::Full => bail!("a flow found no room among {:?}", self.place),
             }
         }
         Ok(())
