@@ -47,16 +47,11 @@ pub fn is_still<A: Address, W: Tables<A>>(
     held: &Held<W::Found>,
     life: u64,
 ) -> bool {
-    let claimed: &Flow<W::Word> = &held.flow;
-    let is_there = world.entry(key, held.place).is_some_and(|now| {
-        let there: &Flow<W::Word> = &now;
-        core::ptr::eq(there, claimed)
-    });
     let is_left = Control(unpack(life).0).has(Control::MOVED);
     // A leftover in the history counts where the entry that it was left for is lost.
     let is_lost = held.place == Place::History
         && world
             .find(key)
             .is_some_and(|now| now.place == Place::History);
-    is_there && (!is_left || is_lost)
+    world.is_there(key, held) && (!is_left || is_lost)
 }

@@ -121,6 +121,7 @@ fn follow<A: Family, P: Packet, W: Tables<A>>(
         Err(reason) => return Step::Done(Verdict::Pass(reason)),
     };
     if segment.flags.opens() {
+        world.expect(&key);
         return Step::Opening;
     }
     if !segment.is_whole {

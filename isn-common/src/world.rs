@@ -77,6 +77,11 @@ pub trait Tables<A: Address>: World + Sized {
         let _ = host;
     }
 
+    /// Hears that the SYN of a flow is about to be settled, as long before as can be.
+    fn expect(&self, key: &A::Key) {
+        let _ = key;
+    }
+
     /// A flow in the table of translated ones, which nothing evicts.
     fn translated(&self, key: &A::Key) -> Option<Self::Found>;
 
@@ -90,6 +95,16 @@ pub trait Tables<A: Address>: World + Sized {
     fn is_intact(&self, flow: &Self::Found) -> bool {
         let _ = flow;
         true
+    }
+
+    /// Whether a flow, found some time ago, still lies where it was found. A world may know that in another way.
+    #[inline(always)]
+    fn is_there(&self, key: &A::Key, held: &Held<Self::Found>) -> bool {
+        let before: &Flow<Self::Word> = &held.flow;
+        self.entry(key, held.place).is_some_and(|now| {
+            let now: &Flow<Self::Word> = &now;
+            core::ptr::eq(now, before)
+        })
     }
 
     /// A flow whose handshake is over: in the table of translated ones, or else in the history.

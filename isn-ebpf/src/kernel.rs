@@ -207,7 +207,7 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
 }
 
 macro_rules! tables {
-    ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $prints:ident, $translated:ident, $locate:ident, $find:ident, $announce:ident, $confirm:ident, $strike_out:ident, $replace:ident, $take:ident, $previous:ident, $policy:ident, $filter:ident,
+    ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $prints:ident, $translated:ident, $expect:ident, $locate:ident, $find:ident, $announce:ident, $confirm:ident, $strike_out:ident, $replace:ident, $take:ident, $previous:ident, $policy:ident, $filter:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
      $newcomer:ident, $settle:ident, $mode:ident, $keyed_offset:ident, $recomputed:ident, $remember_segment:ident, $unpredictable:ident, $set_previous:ident, $late_translation:ident, $await_answer:ident,
      $log_rewrite:ident, $glimpse:ident, $sample:ident, $learnt:ident, $printable:expr) => {
@@ -229,6 +229,11 @@ macro_rules! tables {
             }
 
             #[inline(always)]
+            fn expect(&self, key: &$key) {
+                $expect(key);
+            }
+
+            #[inline(always)]
             fn translated(&self, key: &$key) -> Option<Found> {
                 Tables::<$address>::entry(self, key, Place::Translated)
             }
@@ -245,13 +250,21 @@ macro_rules! tables {
 
             #[inline(always)]
             fn entry(&self, key: &$key, place: Place) -> Option<Found> {
-                let located = $locate(key, place as u32);
-                table::at(self, key, located).map(|(_, found)| found)
+                if let Place::Translated = place
+                    && let Some(beside) = table::beside(self, key)
+                {
+                    return Some(beside);
+                }
+                table::at::<$key, _>(self, $locate(key, place as u32)).map(|(_, found)| found)
             }
 
             #[inline(always)]
             fn find(&self, key: &$key) -> Option<Held<Found>> {
-                let (place, flow) = table::at(self, key, $find(key))?;
+                if let Some(flow) = table::beside(self, key) {
+                    let place = Place::Translated;
+                    return Some(Held { place, flow });
+                }
+                let (place, flow) = table::at::<$key, _>(self, $find(key))?;
                 Some(Held { place, flow })
             }
 
@@ -264,6 +277,14 @@ macro_rules! tables {
                 // SAFETY: a flow with a tag lies in a slot, which begins so many octets before it with that tag.
                 let tag = unsafe { &*flow.flow.byte_sub(before).cast::<KernelWord>() };
                 tag.still_is(flow.tag)
+            }
+
+            #[inline(always)]
+            fn is_there(&self, key: &$key, held: &Held<Found>) -> bool {
+                if held.flow.tag != 0 {
+                    return Tables::<$address>::is_intact(self, &held.flow);
+                }
+                table::beside(self, key).is_some_and(|now| core::ptr::eq(now.flow, held.flow.flow))
             }
 
             #[inline(always)]
@@ -507,10 +528,20 @@ macro_rules! tables {
         /// A function of its own for the verifier.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $locate(key: *const $key, place: u32) -> u64 {
-            let copy = &mut MaybeUninit::uninit();
+        extern "C" fn $expect(key: *const $key) -> u32 {
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
-            let key = unsafe { copied(key, copy) };
+            if let Some(key) = unsafe { key.as_ref() } {
+                table::expect(&Kernel, key);
+            }
+            0
+        }
+
+        /// A function of its own for the verifier.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $locate(key: *const $key, place: u32) -> u64 {
+            // SAFETY: the verifier lets only pointers through to whole, initialized values.
+            let key = unsafe { key.as_ref() };
             key.map_or(0, |key| table::locate(&Kernel, place_of(place), key))
         }
 
@@ -518,9 +549,8 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $find(key: *const $key) -> u64 {
-            let copy = &mut MaybeUninit::uninit();
             // SAFETY: as above.
-            let key = unsafe { copied(key, copy) };
+            let key = unsafe { key.as_ref() };
             key.map_or(0, |key| table::locate_what_counts(&Kernel, key))
         }
 
@@ -859,6 +889,7 @@ tables!(
     SLOTS_V4,
     PRINTS_V4,
     TRANSLATED_V4,
+    expect_v4,
     locate_v4,
     find_v4,
     announce_v4,
@@ -898,6 +929,7 @@ tables!(
     SLOTS_V6,
     PRINTS_V6,
     TRANSLATED_V6,
+    expect_v6,
     locate_v6,
     find_v6,
     announce_v6,

@@ -14,6 +14,10 @@ const MASK: u64 = (1 << BITS) - 1;
 const HAND_AT: u32 = BITS * WAYS;
 const HAND: u64 = 7 << HAND_AT;
 
+/// The lowest bit of each print, and the highest.
+const ONES: u64 = ((1 << HAND_AT) - 1) / MASK;
+const TOPS: u64 = ONES << (BITS - 1);
+
 /// Attempts against other CPUs: one of them succeeds in each round.
 const ATTEMPTS: u32 = 8;
 
@@ -46,6 +50,13 @@ impl Prints {
         self.may_hold(nth, 0)
     }
 
+    /// Whether every slot has a flow.
+    #[inline(always)]
+    pub const fn are_all(self) -> bool {
+        // A lane of seven bits borrows from the next one only if it is 0, or if one below is.
+        self.0.wrapping_sub(ONES) & !self.0 & TOPS == 0
+    }
+
     /// The slot whose turn it is to make room.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "three bits")]
@@ -69,10 +80,13 @@ pub fn put<W: Word>(word: &W, nth: u32, print: u32) -> bool {
     change(word, MASK << at, (print as u64) << at)
 }
 
-/// Notes which slot's turn it is next.
+/// The same, where the slot had to make room: the next one's turn is next.
 #[inline(always)]
-pub fn turn<W: Word>(word: &W, nth: u32) {
-    let _ = change(word, HAND, ((nth % WAYS) as u64) << HAND_AT);
+pub fn put_and_turn<W: Word>(word: &W, nth: u32, print: u32) -> bool {
+    let at = BITS * nth;
+    let next = nth.wrapping_add(1) % WAYS;
+    let bits = (print as u64) << at | (next as u64) << HAND_AT;
+    change(word, MASK << at | HAND, bits)
 }
 
 #[inline(always)]
@@ -97,19 +111,37 @@ mod tests {
         let word = AtomicU64::new(0);
         for nth in 0..WAYS {
             assert!(Prints::of(&word).is_empty(nth));
+            assert!(!Prints::of(&word).are_all());
             assert!(put(&word, nth, 0x7f - nth));
-            turn(&word, nth + 1);
         }
         let prints = Prints::of(&word);
         for nth in 0..WAYS {
             assert!(prints.may_hold(nth, 0x7f - nth) && !prints.is_empty(nth));
         }
         assert_eq!(prints.hand(), 0);
-        turn(&word, 5);
-        assert!(put(&word, 7, 0));
+        assert!(put_and_turn(&word, 4, 1));
         let prints = Prints::of(&word);
+        assert!(prints.are_all() && prints.may_hold(4, 1));
         assert_eq!(prints.hand(), 5);
+        assert!(put_and_turn(&word, 7, 0));
+        let prints = Prints::of(&word);
+        assert_eq!(prints.hand(), 0);
         assert!(prints.is_empty(7) && prints.may_hold(6, 0x7f - 6));
+    }
+
+    #[test]
+    fn a_set_is_full_when_no_slot_is_empty() {
+        let mut random = 1u64;
+        for _ in 0..10_000 {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            // Prints that are often 0 or 1.
+            let word = random & random >> 3 & random >> 9;
+            for word in [word, word | ONES, word & !(MASK << 21)] {
+                let prints = Prints(word & !HAND);
+                let full = (0..WAYS).all(|nth| !prints.is_empty(nth));
+                assert_eq!(prints.are_all(), full, "{word:#x}");
+            }
+        }
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct Shelf<'a, W, K: FlowKey> {
     pub prints: &'a W,
 }
 
+/// Octets of a cache line.
+const LINE: usize = 64;
+
 /// A flow that is to be put in.
 pub struct New<'a, K> {
     /// Its key.
@@ -33,12 +36,12 @@ pub struct New<'a, K> {
     pub record: &'a Record,
 }
 
-/// How many slots are compared where one must make room. Flows that are half-open come and go in the order in which they are evicted;
-/// one of the history that is in use must not go before one that is not.
+/// How many slots are compared where one must make room. Of half-open flows the one goes that came first; of the history, one that is
+/// in use must not go before one that is not.
 const fn compared(place: Place) -> u32 {
     match place {
         Place::Translated => 0,
-        Place::HalfOpen => 2,
+        Place::HalfOpen => 1,
         Place::History => WAYS,
     }
 }
@@ -62,6 +65,22 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
         None
     }
 
+    /// Reads a word of the slot that a new flow would take, for the sake of the processor's caches.
+    #[inline(always)]
+    pub fn touch(&self, spot: Spot) {
+        let prints = Prints::of(self.prints);
+        let nth = if prints.are_all() {
+            prints.hand()
+        } else {
+            spot.first
+        };
+        let slot = self.set.slot(nth);
+        let _ = slot.tag.load();
+        if size_of::<Slot<W, K>>() > LINE {
+            let _ = slot.flow.life.load();
+        }
+    }
+
     /// Puts a flow into the first slot that can be had, where it is not found yet.
     #[inline(always)]
     pub fn announce(&self, place: Place, new: &New<'_, K>, now: Tick) -> Put {
@@ -81,21 +100,22 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
                 Place::HalfOpen | Place::History => is_vacant(before),
             };
             if is_free && slot.tag.compare_exchange(before, taken(before)) {
-                return self.fill(W::unknown(nth), taken(before), new, now);
+                let noted = prints::put(self.prints, nth, new.spot.print);
+                return self.fill(W::unknown(nth), taken(before), noted, new, now);
             }
         }
         let Some((nth, writing)) = self.evict(prints.hand(), compared(place), now) else {
             return Put::Full;
         };
-        prints::turn(self.prints, nth.wrapping_add(1));
-        self.fill(nth, writing, new, now)
+        let noted = prints::put_and_turn(self.prints, nth, new.spot.print);
+        self.fill(nth, writing, noted, new, now)
     }
 
-    /// Fills a slot that this CPU has taken.
+    /// Fills a slot that this CPU has taken, if its print was `noted`.
     #[inline(always)]
-    fn fill(&self, nth: u32, writing: u64, new: &New<'_, K>, now: Tick) -> Put {
+    fn fill(&self, nth: u32, writing: u64, noted: bool, new: &New<'_, K>, now: Tick) -> Put {
         let slot = self.set.slot(nth);
-        if !prints::put(self.prints, nth, new.spot.print) {
+        if !noted {
             let _ = slot.tag.compare_exchange(writing, gone(writing, now));
             return Put::Full;
         }

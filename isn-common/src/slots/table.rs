@@ -58,9 +58,6 @@ pub trait Parts<K: FlowKey> {
     fn strike_out(&self, key: &K) -> bool;
 }
 
-/// What [`locate`] gives for a translated flow in the overflow: no slot has this number.
-const BESIDE: u64 = 1;
-
 /// A flow of the translated ones that lies in its slot: the way of nearly every packet, which asks for nothing but the slot.
 #[inline(always)]
 pub fn in_slot<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
@@ -79,7 +76,7 @@ pub fn beside<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
     parts.beside(key)
 }
 
-/// Where a flow lies in a table, as a number; 0 if it does not.
+/// In which slot of a table a flow lies, as a number; 0 if in none.
 #[inline(always)]
 pub fn locate<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K) -> u64 {
     let Some(spread) = parts.spread() else {
@@ -87,6 +84,8 @@ pub fn locate<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K) -> u64 
     };
     locate_hashed(parts, spread, place, key, spread.hash(key.words().as_ref()))
 }
+
+/// The same for a flow with this hash.
 
 #[inline(always)]
 fn locate_hashed<K: FlowKey, P: Parts<K>>(
@@ -98,22 +97,38 @@ fn locate_hashed<K: FlowKey, P: Parts<K>>(
 ) -> u64 {
     let spot = spread.spot_of(place, hash);
     let found = shelf(parts, spot).and_then(|shelf| shelf.seek(spot, key));
-    if let Some((nth, tag)) = found {
+    found.map_or(0, |(nth, tag)| {
         let position = Position {
             place,
             set: spot.set,
             nth,
             times_taken: times_taken(tag),
         };
-        return position.to_bits();
-    }
-    let is_beside = matches!(place, Place::Translated)
-        && P::overflowing(spread).load() != 0
-        && parts.beside(key).is_some();
-    if is_beside { BESIDE } else { 0 }
+        position.to_bits()
+    })
 }
 
-/// Where the entry of a flow lies that counts, as [`locate`] says it: what [`crate::world::Tables::find`] finds.
+/// Begins to fetch what the SYN of a flow needs that nobody knows yet: what is in its set of each table, and the slot that it will
+/// take. Nothing waits for what is read here, so that the processor goes on while memory answers, and asks for all of it at once.
+#[inline(always)]
+pub fn expect<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) {
+    let Some(spread) = parts.spread() else {
+        return;
+    };
+    let hash = spread.hash(key.words().as_ref());
+    let half_open = spread.spot_of(Place::HalfOpen, hash);
+    if let Some(shelf) = shelf(parts, half_open) {
+        shelf.touch(half_open);
+    }
+    for place in [Place::Translated, Place::History] {
+        if let Some(prints) = parts.prints(spread.spot_of(place, hash).set) {
+            let _ = prints.load();
+        }
+    }
+}
+
+/// In which slot the entry of a flow lies that counts, as [`locate`] says it: what [`crate::world::Tables::find`] finds, but for the
+/// overflow.
 #[inline(always)]
 pub fn locate_what_counts<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> u64 {
     let Some(spread) = parts.spread() else {
@@ -147,10 +162,7 @@ fn is_left<K: FlowKey, P: Parts<K>>(parts: &P, located: u64) -> bool {
 
 /// The flow that was located there, with its table.
 #[inline(always)]
-pub fn at<K: FlowKey, P: Parts<K>>(parts: &P, key: &K, located: u64) -> Option<(Place, P::Found)> {
-    if located == BESIDE {
-        return Some((Place::Translated, parts.beside(key)?));
-    }
+pub fn at<K: FlowKey, P: Parts<K>>(parts: &P, located: u64) -> Option<(Place, P::Found)> {
     if located == 0 {
         return None;
     }
