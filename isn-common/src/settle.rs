@@ -117,7 +117,7 @@ pub fn attempt<A: Address, W: Tables<A>>(world: &W, key: &A::Key, syn: &Syn) -> 
         settings,
         now: world.now(),
     };
-    let held = world.find(key)?;
+    let held = world.find_given(key)?;
     decide(world, key, &held, syn, &around)
 }
 

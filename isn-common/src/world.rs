@@ -193,7 +193,13 @@ pub trait Tables<A: Address>: World + Sized {
         })
     }
 
-    /// The same, and what it says: nothing, if another CPU has evicted it while it was read.
+    /// The same for a key that a function was given. A world may copy it where it needs it.
+    #[inline(always)]
+    fn find_given(&self, key: &A::Key) -> Option<Held<Self::Found>> {
+        self.find(key)
+    }
+
+    /// [`Self::find`], and what the entry says: nothing, if another CPU has evicted it while it was read.
     #[inline(always)]
     fn known(&self, key: &A::Key) -> Option<(Held<Self::Found>, Record)> {
         let held = self.find(key)?;

@@ -206,6 +206,14 @@ pub unsafe fn copied<T>(key: *const T, place: &mut MaybeUninit<T>) -> Option<&T>
     Some(unsafe { place.assume_init_ref() })
 }
 
+/// What is found under a key that a function was given: by a copy, as maps need it, which lies on the stack no longer than that.
+#[inline(always)]
+fn given<K: Copy, T>(key: &K, found: impl FnOnce(&K) -> Option<T>) -> Option<T> {
+    let place = &mut MaybeUninit::uninit();
+    // SAFETY: a reference is a pointer to a whole, initialized value.
+    found(unsafe { copied(key, place) }?)
+}
+
 macro_rules! tables {
     ($address:ty, $key:ty, $bits:literal, $family:literal, $slots:ident, $prints:ident, $translated:ident, $expect:ident, $locate:ident, $find:ident, $announce:ident, $confirm:ident, $strike_out:ident, $replace:ident, $take:ident, $previous:ident, $policy:ident, $filter:ident,
      $load:ident, $hosts:ident, $promote:ident, $admission:ident, $takes_share:ident,
@@ -269,6 +277,16 @@ macro_rules! tables {
             }
 
             #[inline(always)]
+            fn find_given(&self, key: &$key) -> Option<Held<Found>> {
+                if let Some(flow) = given(key, |key| table::beside(self, key)) {
+                    let place = Place::Translated;
+                    return Some(Held { place, flow });
+                }
+                let (place, flow) = table::at::<$key, _>(self, $find(key))?;
+                Some(Held { place, flow })
+            }
+
+            #[inline(always)]
             fn is_intact(&self, flow: &Found) -> bool {
                 if flow.tag == 0 {
                     return true;
@@ -284,7 +302,8 @@ macro_rules! tables {
                 if held.flow.tag != 0 {
                     return Tables::<$address>::is_intact(self, &held.flow);
                 }
-                table::beside(self, key).is_some_and(|now| core::ptr::eq(now.flow, held.flow.flow))
+                given(key, |key| table::beside(self, key))
+                    .is_some_and(|now| core::ptr::eq(now.flow, held.flow.flow))
             }
 
             #[inline(always)]
@@ -646,9 +665,8 @@ macro_rules! tables {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $settle(key: *const $key, syn: *mut Syn) -> u32 {
-            let place = &mut MaybeUninit::uninit();
             // SAFETY: the verifier lets only pointers through to whole, initialized values.
-            match unsafe { (copied(key, place), syn.as_mut()) } {
+            match unsafe { (key.as_ref(), syn.as_mut()) } {
                 (Some(key), Some(syn)) => {
                     let settled = settle::attempt::<$address, _>(&Kernel, key, syn);
                     code(settled, syn)
