@@ -15,6 +15,7 @@ use crate::{
         tcp::{PROTOCOL, SHORTEST},
     },
     packet::Packet,
+    previous,
     segment::{Located, Segment},
     tcp::{flags::Flags, seq::Seq},
     verdict::{PassReason, Verdict},
@@ -31,7 +32,6 @@ const DECISIVE: u32 = OPEN
     | Control::PEER_FIN
     | Control::HOST_RST
     | Control::PEER_RST
-    | Control::PREVIOUS
     | Control::MOVED
     | Control::CLAIMED;
 
@@ -88,6 +88,13 @@ fn follow<A: Address, P: Packet, W: Tables<A>>(
         return None;
     }
     Some(match direction {
+        // It may be late, of the incarnation before.
+        Direction::Outbound
+            if record.control().has(Control::PREVIOUS)
+                && !previous::was_sent(&record, segment.sequence) =>
+        {
+            return None;
+        }
         Direction::Outbound => {
             // From the host's FIN on its timestamps are remembered, but this is not such a flow.
             let _ = connection::outbound(&*flow, &record, segment, now);
@@ -215,7 +222,8 @@ fn ipv6<P: Packet>(
     Some((key, segment))
 }
 
-/// The TCP header of a datagram of so many octets, of which `before` are its IP header; `None` if it is not plain, or not all of it is in the frame.
+/// The TCP header of a datagram of so many octets, of which `before` are its IP header; `None` if it is not plain, or not all of it is in the frame
+/// and at hand.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "parts of words are taken")]
 fn segment<P: Packet>(
@@ -233,20 +241,20 @@ fn segment<P: Packet>(
     }
     let payload_length = datagram.checked_sub(before.wrapping_add(header))?;
     let at = ETHERNET.wrapping_add(before as usize);
-    packet
-        .holds(datagram.wrapping_add(ETHERNET as u32))
-        .then_some(Segment {
-            at,
-            payload_at: at.wrapping_add(header as usize),
-            payload_length,
-            is_whole: true,
-            sequence: Seq(u32::from_be(sequence)),
-            acknowledgment: Seq(u32::from_be(acknowledgment)),
-            flags,
-            window: bits as u16,
-            source_port: (ports >> 16) as u16,
-            destination_port: ports as u16,
-        })
+    let payload_at = at.wrapping_add(header as usize);
+    let is_there = packet.holds(datagram.wrapping_add(ETHERNET as u32));
+    (is_there && packet.is_at_hand(payload_at)).then_some(Segment {
+        at,
+        payload_at,
+        payload_length,
+        is_whole: true,
+        sequence: Seq(u32::from_be(sequence)),
+        acknowledgment: Seq(u32::from_be(acknowledgment)),
+        flags,
+        window: bits as u16,
+        source_port: (ports >> 16) as u16,
+        destination_port: ports as u16,
+    })
 }
 
 /// Source and destination as host and peer.

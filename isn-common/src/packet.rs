@@ -25,6 +25,13 @@ pub trait Packet {
         self.length() >= octets
     }
 
+    /// Whether the octets before `end` are within reach, or nothing could bring them there. A hook that can bring them there does so before
+    /// the general way, since that has its price.
+    fn is_at_hand(&self, end: usize) -> bool {
+        let _ = end;
+        true
+    }
+
     /// The `N` octets at `at`, or `None` if they do not lie wholly within reach.
     fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
 

@@ -115,9 +115,7 @@ fn is_of_living(record: &Record, previous: &Previous, segment: &Numbers) -> bool
         // The host resets exactly the number it was told, which came to it by the new offset.
         return true;
     }
-    let sent = record.high_water().beyond(record.wire_isn());
-    let limit = if sent < SPAN { sent } else { SPAN };
-    if is_at_or_behind(wire, record.high_water(), limit) {
+    if was_sent(record, segment.sequence) {
         return true;
     }
     if !record.high_water().precedes(wire) {
@@ -133,6 +131,17 @@ fn is_of_living(record: &Record, previous: &Previous, segment: &Numbers) -> bool
         let ahead = wire.advanced(segment.length).beyond(record.high_water());
         control.has(Control::PASSIVE) && ahead <= UNSCALED_WINDOW
     }
+}
+
+/// Whether a host's number is what the incarnation that lives sends next, or what it has sent already. A segment that begins with it and is no reset is not
+/// late, whatever else it shows.
+#[must_use]
+#[inline(always)]
+pub const fn was_sent(record: &Record, number: Seq) -> bool {
+    let sent = record.high_water().beyond(record.wire_isn());
+    let limit = if sent < SPAN { sent } else { SPAN };
+    let wire = number.to_wire(record.offset());
+    is_at_or_behind(wire, record.high_water(), limit)
 }
 
 /// Whether a host may acknowledge `number` when the peer was last seen at `peer_next`, of whose

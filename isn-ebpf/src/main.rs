@@ -53,7 +53,7 @@ use isn_common::{
 use crate::{
     forward::{forward_to_hosts, forward_to_peers},
     kernel::Kernel,
-    tc_packet::TcPacket,
+    tc_packet::{TcPacket, tc_gather},
     xdp_packet::XdpPacket,
 };
 
@@ -155,6 +155,7 @@ pub fn isn_tc_out(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn tc_out_other(ctx: *mut __sk_buff) -> i32 {
+    tc_gather(ctx);
     match tc_out_v4(ctx) {
         OPENING => tc_out_syn_v4(ctx),
         ICMP => tc_out_icmp_v4(ctx),
@@ -178,6 +179,7 @@ pub fn isn_tc_in(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn tc_in_other(ctx: *mut __sk_buff) -> i32 {
+    tc_gather(ctx);
     match tc_in_v4(ctx) {
         OPENING => tc_in_syn_v4(ctx),
         ICMP => tc_in_icmp_v4(ctx),

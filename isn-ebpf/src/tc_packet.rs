@@ -10,6 +10,7 @@ use aya_ebpf::{
 use isn_common::{
     abi::flow::{pack, unpack},
     checksum::Change,
+    headers::extent,
     packet::Packet,
     tcp::{
         options::SynOptions,
@@ -28,23 +29,17 @@ const HEADERS: u32 = 256;
 pub struct TcPacket(*mut __sk_buff);
 
 impl TcPacket {
-    /// The frame of the context that the kernel gave to the program, with its headers within reach.
+    /// The frame of the context that the kernel gave to the program.
     #[inline(always)]
     pub fn new(ctx: *mut __sk_buff) -> Self {
-        // SAFETY: the context is the one the kernel gave.
-        let (length, linear) = unsafe {
-            (
-                (*ctx).len,
-                ((*ctx).data_end as usize).wrapping_sub((*ctx).data as usize),
-            )
-        };
-        let wanted = if length < HEADERS { length } else { HEADERS };
-        if linear < wanted as usize {
-            // SAFETY: the context is the one the kernel gave. A failure leaves less within reach,
-            // and loads then say so.
-            let _ = unsafe { bpf_skb_pull_data(ctx, wanted) };
-        }
         Self(ctx)
+    }
+
+    /// Octets of the linear part: what loads can reach.
+    #[inline(always)]
+    fn linear(&self) -> usize {
+        // SAFETY: the context is the one the kernel gave.
+        unsafe { ((*self.0).data_end as usize).wrapping_sub((*self.0).data as usize) }
     }
 
     /// A pointer to a `T` at `at` that lies within the linear part.
@@ -86,6 +81,11 @@ impl Packet for TcPacket {
     fn length(&self) -> u32 {
         // SAFETY: the context is the one the kernel gave.
         unsafe { (*self.0).len }
+    }
+
+    #[inline(always)]
+    fn is_at_hand(&self, end: usize) -> bool {
+        self.linear() >= end
     }
 
     #[inline(always)]
@@ -166,6 +166,25 @@ impl Packet for TcPacket {
             unsafe { bpf_l4_csum_replace(self.0, u32::try_from(at).ok()?, 0, difference, 0) };
         (result == 0).then_some(())
     }
+}
+
+/// Brings the headers within reach, for a packet that is not the short cut's.
+///
+/// Of a segment of 64 KiB nothing but the headers is linear, and what lies behind them had better stay where it is: to bring octets of it here, the kernel
+/// makes new memory for the headers, and a receiver finds its data cut in two. So that is done only where a glance at the headers says that it must be.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tc_gather(ctx: *mut __sk_buff) -> u32 {
+    let packet = TcPacket(ctx);
+    let length = packet.length();
+    let wanted = if length < HEADERS { length } else { HEADERS };
+    if packet.is_at_hand(wanted as usize)
+        || extent::end(&packet).is_some_and(|end| packet.is_at_hand(end))
+    {
+        return 0;
+    }
+    // SAFETY: the context is the one the kernel gave. A failure leaves less within reach, and loads then say so.
+    unsafe { bpf_skb_pull_data(ctx, wanted) as u32 }
 }
 
 /// A function of its own for the verifier.

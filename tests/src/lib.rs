@@ -31,6 +31,7 @@ pub mod http;
 pub mod interrupted;
 pub mod kernel_log;
 pub mod keys;
+pub mod line;
 pub mod load;
 pub mod model;
 pub mod namespace;

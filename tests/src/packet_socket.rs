@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
 use crate::{
     namespace::Namespace,
-    socket_option::{PacketIgnoreOutgoing, PacketStatistics},
+    socket_option::{PacketIgnoreOutgoing, PacketStatistics, PacketVnetHeader},
 };
 
 /// Room for every frame of a burst, so that none is lost before it is read.
@@ -35,6 +35,13 @@ impl PacketSocket {
                     namespace.name()
                 )
             })
+    }
+
+    /// The same, where each frame has a `struct virtio_net_hdr` before it, which says how it is laid out.
+    pub fn open_with_layouts(namespace: &Namespace, interface: &str) -> Result<Self> {
+        let socket = Self::open(namespace, interface)?;
+        setsockopt(&socket, PacketVnetHeader, &1)?;
+        Ok(socket)
     }
 
     fn open_here(interface: &str) -> Result<Self> {

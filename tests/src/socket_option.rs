@@ -11,6 +11,8 @@ const SOL_MPTCP: libc::c_int = 284;
 const MPTCP_INFO: libc::c_int = 1;
 const MPTCP_INFO_FLAG_FALLBACK: u32 = 1;
 const KEY_ROOM: usize = 80;
+/// Of `linux/if_packet.h`.
+const PACKET_VNET_HDR: libc::c_int = 15;
 
 /// `struct tcp_md5sig` of `linux/tcp.h`.
 #[derive(Debug)]
@@ -141,6 +143,14 @@ sockopt_impl!(
     SetOnly,
     libc::SOL_PACKET,
     libc::PACKET_IGNORE_OUTGOING,
+    libc::c_int
+);
+sockopt_impl!(
+    /// Before each frame, sent or received, a packet socket has a `struct virtio_net_hdr`, which says how it is laid out.
+    PacketVnetHeader,
+    SetOnly,
+    libc::SOL_PACKET,
+    PACKET_VNET_HDR,
     libc::c_int
 );
 sockopt_impl!(

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
     maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf, lpm_trie::Key as Prefix},
-    programs::{ProgramError, ProgramFd, SchedClassifier, Xdp},
+    programs::{ProgramError, ProgramFd, SchedClassifier, TcAttachType, Xdp, tc},
 };
 use isn_common::{
     abi::{
@@ -254,6 +254,19 @@ impl Kernel {
             .program(name)
             .with_context(|| format!("the object has no program {name}"))?;
         Ok(program.fd()?)
+    }
+
+    /// Puts the classifier of this direction where packets leave an interface of the current namespace.
+    pub fn attach(&mut self, direction: Direction, interface: &str) -> Result<()> {
+        let name = program(self.hook, direction);
+        let program = self.ebpf.program_mut(name);
+        let program = program.with_context(|| format!("the object has no program {name}"))?;
+        // Kernels before 6.6 need it; where it is there, that is an error.
+        let _ = tc::qdisc_add_clsact(interface);
+        <&mut SchedClassifier>::try_from(program)?
+            .attach(interface, TcAttachType::Egress)
+            .with_context(|| format!("cannot attach {name} to {interface}"))?;
+        Ok(())
     }
 
     /// A table of flows, for operations on all of its entries at once.

@@ -35,7 +35,7 @@ fn jumbo_frames_in_several_buffers() {
 }
 
 /// An object with one translated flow, made by its own SYNs; its host's next number is 1001.
-fn with_flow(hook: Hook, carrier: &Carrier) -> (Kernel, u32) {
+pub fn with_flow(hook: Hook, carrier: &Carrier) -> (Kernel, u32) {
     let mut kernel = Kernel::new(hook, Room::AMPLE).expect("the kernel takes the programs");
     let settings = default_settings();
     kernel.set(&settings).expect("settings");

@@ -31,6 +31,7 @@ mod keyed_pieces;
 mod keyed_policy;
 mod keyed_stamps;
 mod limits;
+mod linear;
 mod live_flow;
 mod malformed;
 mod memory;
