@@ -4,7 +4,7 @@ use super::{
     Announcement, Put, Set, Slot, Spot, WAYS,
     prints::{self, Prints},
     tag::{
-        ANNOUNCED, ENDING, LIVE, gone, in_state, is_free, is_vacant, state, taken,
+        ANNOUNCED, ENDING, FREE, LIVE, gone, in_state, is_free, is_vacant, state, taken,
     },
 };
 use crate::{
@@ -104,7 +104,7 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
                 return self.fill(W::unknown(nth), taken(before), noted, new, now);
             }
         }
-        let Some((nth, writing)) = self.evict(prints.hand(), compared(place), now) else {
+        let Some((nth, writing)) = self.make_room(place, now) else {
             return Put::Full;
         };
         let noted = prints::put_and_turn(self.prints, nth, new.spot.print);
@@ -133,31 +133,41 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
     /// Takes a slot from the flow in it: of so many from the hand on, the one that has been silent for longest, unless somebody is
     /// deciding on that flow. Whoever evicts it has claimed it, so that nobody decides on what is not there any more.
     #[inline(always)]
-    fn evict(&self, hand: u32, compared: u32, now: Tick) -> Option<(u32, u64)> {
-        let (mut victim, mut longest, mut found) = (hand, 0, false);
+    fn evict(&self, compared: u32, now: Tick) -> Option<(u32, u64)> {
+        let hand = Prints::of(self.prints).hand();
+        let (mut victim, mut longest, mut before) = (0, 0, FREE.into());
         for step in 0..WAYS {
             if step >= compared {
                 break;
             }
             let nth = hand.wrapping_add(step) % WAYS;
             let slot = self.set.slot(nth);
+            let tag = slot.tag.load_first();
             let (_, seen) = unpack(slot.flow.life.load());
             let silence = now.since(Tick(seen));
-            if state(slot.tag.load()) == LIVE && (!found || silence > longest) {
-                (victim, longest, found) = (nth, silence, true);
+            if state(tag) == LIVE && (state(before) != LIVE || silence > longest) {
+                (victim, longest, before) = (nth, silence, tag);
             }
         }
-        if !found {
+        // Where another CPU has made room meanwhile, what was looked at may be its new flow.
+        if state(before) != LIVE || Prints::of(self.prints).hand() != hand {
             return None;
         }
         let slot = self.set.slot(victim);
-        let before = slot.tag.load();
         claim(&slot.flow, 1)?;
-        if state(before) == LIVE && slot.tag.compare_exchange(before, taken(before)) {
+        if slot.tag.compare_exchange(before, taken(before)) {
             return Some((victim, taken(before)));
         }
         unclaim(&slot.flow);
         None
+    }
+
+    /// The same once more, where another CPU was faster.
+    #[inline(always)]
+    fn make_room(&self, place: Place, now: Tick) -> Option<(u32, u64)> {
+        let compared = compared(place);
+        self.evict(compared, now)
+            .or_else(|| self.evict(compared, now))
     }
 
     /// Settles with others that have put in the same flow, and makes it live; false if another one is the flow's. Where the flow

@@ -12,7 +12,13 @@ use super::{
     tag::GRACE,
     *,
 };
-use crate::{flow::Key4, tick::Tick, world::Insertion};
+use crate::{
+    abi::flow::{Control, unpack},
+    claim::claim,
+    flow::Key4,
+    tick::Tick,
+    world::Insertion,
+};
 
 const RECORD: Record = Record {
     identity: 1,
@@ -172,6 +178,20 @@ impl Lab {
             + usize::from(self.beside.lock().unwrap().contains_key(key))
     }
 
+    /// Numbers of the flows in a table of one set, of so many.
+    fn held(&self, place: Place, numbers: std::ops::Range<u32>) -> Vec<u32> {
+        numbers
+            .filter(|number| self.holds_in(place, &key(*number)))
+            .collect()
+    }
+
+    /// The slot of a flow.
+    fn slot(&self, place: Place, key: &Key4) -> &Slot<Stepped, Key4> {
+        let at = Position::from_bits(table::locate(self, place, key));
+        assert_eq!(at.place, place);
+        self.sets[at.set as usize].slot(at.nth)
+    }
+
     fn beside(&self) -> usize {
         self.beside.lock().unwrap().len()
     }
@@ -297,8 +317,119 @@ fn without_sets_all_flows_lie_beside() {
     assert!(lab.holds(&key(1)) && lab.beside() == 1);
 }
 
+#[test]
+fn tables_do_not_share_slots() {
+    let lab = Lab::new(2, 0);
+    for place in Place::ALL {
+        assert_eq!(lab.insert_into(place, &key(1), NOW), Insertion::Done);
+        assert_eq!(lab.insert_into(place, &key(1), NOW), Insertion::Exists);
+    }
+    assert_eq!(lab.places(&key(1)), 3);
+    assert!(table::remove(&lab, Place::HalfOpen, &key(1), NOW));
+    assert!(lab.holds(&key(1)) && lab.holds_in(Place::History, &key(1)));
+    assert!(!lab.holds_in(Place::HalfOpen, &key(1)));
+    // It may come again at once: nobody believes a slot without looking again.
+    assert_eq!(
+        lab.insert_into(Place::HalfOpen, &key(1), NOW),
+        Insertion::Done
+    );
+}
+
+#[test]
+fn of_half_open_flows_the_one_that_came_first_makes_room() {
+    let lab = Lab::new(1, 0);
+    let insert = |number: u32| {
+        let done = lab.insert_into(Place::HalfOpen, &key(number), NOW);
+        assert_eq!(done, Insertion::Done);
+    };
+    (0..16).for_each(insert);
+    assert_eq!(
+        lab.held(Place::HalfOpen, 0..16),
+        (8..16).collect::<Vec<_>>()
+    );
+    for number in 16..32 {
+        insert(number);
+        let there: Vec<u32> = (number - 7..=number).collect();
+        assert_eq!(lab.held(Place::HalfOpen, 0..32), there);
+    }
+}
+
+#[test]
+fn of_the_history_the_flow_that_was_silent_for_longest_makes_room() {
+    let lab = Lab::new(1, 0);
+    for number in 0..8 {
+        let seen = Tick(NOW.0 - (number * 5 + 3) % 8);
+        lab.insert_into(Place::History, &key(number), seen);
+    }
+    let silence = |number: &u32| (number * 5 + 3) % 8;
+    let mut order: Vec<u32> = (0..8).collect();
+    order.sort_by_key(silence);
+    for number in 8..15 {
+        assert_eq!(
+            lab.insert_into(Place::History, &key(number), NOW),
+            Insertion::Done
+        );
+        let evicted = order.pop().unwrap();
+        assert!(!lab.holds_in(Place::History, &key(evicted)), "{evicted}");
+        assert!(
+            order
+                .iter()
+                .all(|it| lab.holds_in(Place::History, &key(*it)))
+        );
+    }
+}
+
+#[test]
+fn what_somebody_decides_on_is_not_evicted() {
+    let lab = Lab::new(1, 0);
+    for number in 0..8 {
+        lab.insert_into(Place::HalfOpen, &key(number), NOW);
+    }
+    let claimed = |number: u32| claim(lab.slot(Place::HalfOpen, &key(number)).flow(), 1);
+    assert!((0..8).all(|number| claimed(number).is_some()));
+    assert_eq!(
+        lab.insert_into(Place::HalfOpen, &key(8), NOW),
+        Insertion::Full
+    );
+    assert_eq!(lab.held(Place::HalfOpen, 0..9).len(), 8);
+}
+
+#[test]
+fn a_flow_is_replaced_where_it_lies() {
+    let lab = Lab::new(1, 0);
+    assert!(!table::replace(&lab, Place::History, &key(1), &RECORD));
+    lab.insert_into(Place::History, &key(1), NOW);
+    let slot = lab.slot(Place::History, &key(1));
+    assert!(table::replace(&lab, Place::History, &key(1), &RECORD));
+    assert_eq!(slot.read(), Some((key(1), RECORD)));
+    assert!(claim(slot.flow(), 1).is_some());
+    assert!(!table::replace(&lab, Place::History, &key(1), &RECORD));
+}
+
+#[test]
+fn positions_survive_the_way_through_a_number() {
+    for place in Place::ALL {
+        for (set, nth, times_taken) in [(0, 0, 0), (u32::MAX, 7, 0xff_ffff), (5, 3, 77)] {
+            let at = Position {
+                place,
+                set,
+                nth,
+                times_taken,
+            };
+            assert_ne!(at.to_bits(), 0);
+            assert_eq!(Position::from_bits(at.to_bits()), at);
+        }
+    }
+}
+
 /// Two insertions of a flow, of which the first has so many accesses for itself, then the other so many, then the first the rest.
 fn both(lab: &Lab, first: u32, second: u32, at: [Tick; 2]) -> [Insertion; 2] {
+    let insert = |me: usize| lab.insert(&key(9), at[me]);
+    in_turns(first, second, insert)
+}
+
+/// What two CPUs do, of which the first has so many accesses for itself, then the other so many, then the first the rest.
+fn in_turns<T: Send>(first: u32, second: u32, deed: impl Fn(usize) -> T + Sync) -> [T; 2] {
     let gate = Arc::new(Gate {
         turns: Mutex::new(
             [(0, first), (1, second), (0, u32::MAX)]
@@ -310,10 +441,10 @@ fn both(lab: &Lab, first: u32, second: u32, at: [Tick; 2]) -> [Insertion; 2] {
     });
     thread::scope(|scope| {
         let cpu = |me: usize| {
-            let gate = Arc::clone(&gate);
+            let (gate, deed) = (Arc::clone(&gate), &deed);
             scope.spawn(move || {
                 GATE.set(Some((Arc::clone(&gate), me)));
-                let done = lab.insert(&key(9), at[me]);
+                let done = deed(me);
                 GATE.set(None);
                 gate.end(me);
                 done
@@ -324,7 +455,7 @@ fn both(lab: &Lab, first: u32, second: u32, at: [Tick; 2]) -> [Insertion; 2] {
 }
 
 /// How many accesses an insertion takes at most.
-const LONGEST: u32 = 80;
+const LONGEST: u32 = 90;
 
 #[test]
 fn of_two_cpus_with_the_same_flow_one_puts_it_in() {
@@ -368,6 +499,99 @@ fn nor_do_they_where_one_finds_the_set_full() {
             let beside = lab.beside() as u64;
             assert_eq!(Word::load(&lab.spread.overflowing[0]), beside);
         }
+    }
+}
+
+#[test]
+fn of_two_cpus_that_evict_for_the_same_flow_one_puts_it_in() {
+    for place in [Place::HalfOpen, Place::History] {
+        for (first, second) in
+            (0..LONGEST).flat_map(|it| (0..LONGEST).map(move |other| (it, other)))
+        {
+            let lab = Lab::new(1, 0);
+            for number in 0..WAYS {
+                lab.insert_into(place, &key(number), Tick(NOW.0 - number));
+            }
+            let done = in_turns(first, second, |_| lab.insert_into(place, &key(9), NOW));
+            let put = done.iter().filter(|it| **it == Insertion::Done).count();
+            assert_eq!(
+                (put, lab.places(&key(9)), lab.holds_in(place, &key(9))),
+                (1, 1, true),
+                "{place:?} {first} {second}: {done:?}"
+            );
+            let others = lab.held(place, 0..WAYS);
+            assert!(others.len() >= 6, "{place:?} {first} {second}: {others:?}");
+            let silent = others.iter().map(|it| lab.slot(place, &key(*it)));
+            let mut lives = silent.map(|slot| unpack(slot.flow().life.load()).0);
+            assert!(lives.all(|bits| bits & Control::CLAIMED == 0));
+        }
+    }
+}
+
+#[test]
+fn of_two_cpus_that_evict_for_two_flows_both_find_room_or_say_so() {
+    for place in [Place::HalfOpen, Place::History] {
+        for (first, second) in
+            (0..LONGEST).flat_map(|it| (0..LONGEST).map(move |other| (it, other)))
+        {
+            let lab = Lab::new(1, 0);
+            for number in 0..WAYS {
+                lab.insert_into(place, &key(number), Tick(NOW.0 - number));
+            }
+            let new = [key(9), key(10)];
+            let done = in_turns(first, second, |me| lab.insert_into(place, &new[me], NOW));
+            for (key, done) in new.iter().zip(done) {
+                let there = usize::from(done == Insertion::Done);
+                assert!(done != Insertion::Exists);
+                assert_eq!(lab.places(key), there, "{place:?} {first} {second}");
+                assert_eq!(lab.holds_in(place, key), there == 1);
+            }
+            let all = lab.held(place, 0..11).len();
+            assert_eq!(all, 8, "{place:?} {first} {second}: {done:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_reads_a_flow_while_it_is_evicted_can_tell() {
+    for (first, second) in (0..LONGEST).flat_map(|it| (0..LONGEST).map(move |other| (it, other))) {
+        let lab = Lab::new(1, 0);
+        for number in 0..WAYS {
+            lab.insert_into(Place::HalfOpen, &key(number), NOW);
+        }
+        let victim = (0..WAYS)
+            .find(|it| core::ptr::eq(lab.slot(Place::HalfOpen, &key(*it)), lab.sets[1].slot(0)))
+            .expect("a flow whose turn it is");
+        let other = Record {
+            identity: 77,
+            sent: 77,
+            received: 77,
+            stamps: 77,
+            life: 77,
+        };
+        in_turns(first, second, |me| {
+            if me == 0 {
+                let done = table::insert(&lab, Place::HalfOpen, &key(9), &other, NOW);
+                assert_eq!(done, Insertion::Done);
+                return;
+            }
+            let located = table::locate(&lab, Place::HalfOpen, &key(victim));
+            if located == 0 {
+                return;
+            }
+            let at = Position::from_bits(located);
+            let slot = lab.sets[at.set as usize].slot(at.nth);
+            let mut record = slot.flow().record();
+            if slot.tag.load() == at.tag() {
+                // Whoever evicts it claims it first.
+                record.life &= !u64::from(Control::CLAIMED);
+                let whole = Record {
+                    life: pack(0, NOW.0),
+                    ..RECORD
+                };
+                assert_eq!(record, whole, "{first} {second}");
+            }
+        });
     }
 }
 
