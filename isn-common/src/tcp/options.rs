@@ -124,7 +124,8 @@ impl SynOptions {
     /// where it stops, as it does in receivers.
     #[must_use]
     pub fn read<P: Packet>(packet: &P, start: usize, end: usize) -> Self {
-        let mut found = Self::default();
+        // One number of which the verifier knows nothing, or it would follow every combination of what may be there.
+        let mut found = packet.unknown(0) as u64;
         let mut at = start;
         for _ in 0..LONGEST {
             let Some((kind, length)) = option_at(packet, at, end) else {
@@ -135,27 +136,35 @@ impl SynOptions {
                     let Some([shift]) = packet.load(at.wrapping_add(2)) else {
                         break;
                     };
-                    found.scales = true;
-                    found.shift = if shift > Self::LARGEST_SHIFT {
+                    let shift = if shift > Self::LARGEST_SHIFT {
                         Self::LARGEST_SHIFT
                     } else {
                         shift
                     };
+                    found = forgotten(packet, found & !(0xf << 8) | u64::from(shift) << 8 | 1);
                 }
-                (TIMESTAMPS, timestamps::LENGTH) if !found.stamped => {
+                (TIMESTAMPS, timestamps::LENGTH) if found & 4 == 0 => {
                     let Some(stamp) = packet.load(at.wrapping_add(2)) else {
                         break;
                     };
-                    found.stamped = true;
-                    found.stamp = Seq(u32::from_be_bytes(stamp));
+                    found = forgotten(
+                        packet,
+                        found | u64::from(u32::from_be_bytes(stamp)) << 32 | 4,
+                    );
                 }
-                (MD5_SIGNATURE | AUTHENTICATION, _) => found.authenticated = true,
+                (MD5_SIGNATURE | AUTHENTICATION, _) => found = forgotten(packet, found | 2),
                 _ => {}
             }
             at = packet.unknown(at.wrapping_add(length));
         }
-        found
+        Self::from_bits(found)
     }
+}
+
+/// The same number, of which the verifier knows nothing any more ([`Packet::unknown`]).
+#[inline(always)]
+fn forgotten<P: Packet>(packet: &P, number: u64) -> u64 {
+    number.wrapping_add(packet.unknown(0) as u64)
 }
 
 /// Kind and length in octets of the option at `at`; `None` at the end of the list, or where it is
