@@ -75,13 +75,10 @@ impl Change {
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits before")]
 const fn folded(sum: u64) -> u16 {
-    // A few words of 33 bits: what lies above 32 bits is small.
-    let sum = (sum & 0xffff)
-        .wrapping_add(sum >> 16 & 0xffff)
-        .wrapping_add(sum >> 32);
+    // A few words of 33 bits are less than 2^40: 2^24, then 2^9 is the most that is carried out, then 1.
     let sum = (sum & 0xffff).wrapping_add(sum >> 16);
     let sum = (sum & 0xffff).wrapping_add(sum >> 16);
-    sum as u16
+    sum.wrapping_add(sum >> 16) as u16
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use isn_common::{
     tick::Tick,
 };
 
-use crate::words::KernelWord;
+use crate::{hide::hide, words::KernelWord};
 
-/// The lower half of the jiffies, and the tick that was read in that jiffy; tick 0 is none.
+/// The tick that was read in a jiffy, and the lower half of that jiffy; tick 0 is none.
 static LATEST: KernelWord = KernelWord::new(0);
 
 /// The clock is a jiffy behind where it is asked between the steps in which the kernel moves both. Before the end of a tick, within
@@ -23,8 +23,9 @@ const END: u64 = 1 << 24;
 pub fn now() -> Tick {
     // SAFETY: the helper has no preconditions.
     let jiffy = unsafe { bpf_jiffies64() } as u32;
-    let (known, tick) = unpack(LATEST.load());
-    if known == jiffy && tick != 0 {
+    // Of the same jiffy, the tick is left: what is hidden, the compiler would compare in parts.
+    let (tick, other) = unpack(hide((LATEST.load() ^ pack(0, jiffy)) as usize) as u64);
+    if other == 0 && tick != 0 {
         Tick(tick)
     } else {
         ask(jiffy)
@@ -37,7 +38,7 @@ fn ask(jiffy: u32) -> Tick {
     let nanoseconds = unsafe { bpf_ktime_get_coarse_ns() };
     let tick = Tick::from_nanoseconds(nanoseconds);
     if Tick::from_nanoseconds(nanoseconds.wrapping_add(END)) == tick {
-        LATEST.store(pack(jiffy, tick.0));
+        LATEST.store(pack(tick.0, jiffy));
     }
     tick
 }
