@@ -71,7 +71,7 @@ where
     P: Packet,
     W: Tables<[u8; 4]> + Tables<[u8; 16]>,
 {
-    match express::run(packet, world, direction) {
+    match express::run(packet, world, direction, |verdict| verdict) {
         Some(verdict) => Step::Done(verdict),
         None => first_look(packet, world, direction),
     }
@@ -182,7 +182,9 @@ fn from_host<A: Family, P: Packet, W: Tables<A>>(
     }
     note_outbound(packet, world, &held.flow, &record, segment);
     complete(world, key, &held, segment, Direction::Outbound);
-    send_established(packet, world, segment, record.translation())
+    send_established(packet, world, segment, record.translation(), |verdict| {
+        verdict
+    })
 }
 
 /// Moves a half-open flow to its place if the segment that was just noted completes the handshake.
@@ -304,25 +306,38 @@ fn send<P: Packet>(packet: &mut P, segment: &Segment, by: Translation) -> Verdic
     if by.is_none() {
         return Verdict::Pass(PassReason::OffsetZero);
     }
+    translated_out(packet, segment, by, |verdict| verdict)
+}
+
+#[inline(always)]
+fn translated_out<P: Packet, R>(
+    packet: &mut P,
+    segment: &Segment,
+    by: Translation,
+    done: impl Fn(Verdict) -> R,
+) -> R {
     match translate::outbound(packet, segment, by) {
-        Some(()) => Verdict::TranslatedOut,
-        None => Verdict::Drop(DropReason::Untranslatable),
+        Some(()) => done(Verdict::TranslatedOut),
+        None => done(Verdict::Drop(DropReason::Untranslatable)),
     }
 }
 
-/// The same for a segment of an established connection, where a signature is none that its SYN announced.
+/// The same for a segment of an established connection, where a signature is none that its SYN announced. What it comes to is made of the verdict
+/// by `done`, apart for each.
 #[inline(always)]
-pub(crate) fn send_established<P: Packet, W: World>(
+pub(crate) fn send_established<P: Packet, W: World, R>(
     packet: &mut P,
     world: &W,
     segment: &Segment,
     by: Translation,
-) -> Verdict {
-    if !by.is_none() {
-        let layout = options::layout(packet, segment.options_at(), segment.payload_at);
-        count_signed(packet, world, segment, layout);
+    done: impl Fn(Verdict) -> R,
+) -> R {
+    if by.is_none() {
+        return done(Verdict::Pass(PassReason::OffsetZero));
     }
-    send(packet, segment, by)
+    let layout = options::layout(packet, segment.options_at(), segment.payload_at);
+    count_signed(packet, world, segment, layout);
+    translated_out(packet, segment, by, done)
 }
 
 /// Counts a signature that no SYN has announced (S7): the translation breaks it, which must not go
@@ -376,7 +391,7 @@ fn from_unknown_peer<A: Family, P: Packet, W: Tables<A>>(
     segment: &Segment,
 ) -> Verdict {
     match unknown(packet, world, key, segment, Direction::Inbound) {
-        Ok(by) => receive(packet, world, segment, by),
+        Ok(by) => receive(packet, world, segment, by, |verdict| verdict),
         Err(verdict) => verdict,
     }
 }
@@ -396,24 +411,25 @@ fn from_peer<A: Family, P: Packet, W: Tables<A>>(
     }
     connection::inbound(&*held.flow, record, segment, world.now());
     complete(world, key, held, segment, Direction::Inbound);
-    receive(packet, world, segment, record.translation())
+    receive(packet, world, segment, record.translation(), |verdict| verdict)
 }
 
-/// Writes the host's acknowledgment numbers, if the segment has any.
+/// Writes the host's acknowledgment numbers, if the segment has any. What it comes to is made of the verdict by `done`, as in [`send_established`].
 #[inline(always)]
-pub(crate) fn receive<P: Packet, W: World>(
+pub(crate) fn receive<P: Packet, W: World, R>(
     packet: &mut P,
     world: &W,
     segment: &Segment,
     by: Translation,
-) -> Verdict {
+    done: impl Fn(Verdict) -> R,
+) -> R {
     if by.is_none() {
-        return Verdict::Pass(PassReason::OffsetZero);
+        return done(Verdict::Pass(PassReason::OffsetZero));
     }
     // Some stacks leave the acknowledgment of a reset 0: it stands for none.
     let none = segment.flags.rst() && segment.acknowledgment.0 == 0;
     if !segment.flags.ack() || none {
-        return Verdict::Pass(PassReason::NothingToTranslate);
+        return done(Verdict::Pass(PassReason::NothingToTranslate));
     }
     let layout = options::layout(packet, segment.options_at(), segment.payload_at);
     count_signed(packet, world, segment, layout);
@@ -422,9 +438,9 @@ pub(crate) fn receive<P: Packet, W: World>(
             if edges != 0 {
                 world.count(Counter::SackEdgesTranslated, u64::from(edges));
             }
-            Verdict::TranslatedIn
+            done(Verdict::TranslatedIn)
         }
-        None => Verdict::Drop(DropReason::Untranslatable),
+        None => done(Verdict::Drop(DropReason::Untranslatable)),
     }
 }
 

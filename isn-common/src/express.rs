@@ -47,9 +47,15 @@ const IPV4_HEADER: u32 = 20;
 /// Octets of an IPv6 header.
 const IPV6_HEADER: u32 = 40;
 
-/// What becomes of a packet; `None` if the packet or its flow is not plain.
+/// What becomes of a packet; `None` if the packet or its flow is not plain. `done` makes of the verdict what is wanted, at each place where there is
+/// one: a hook counts there, where the compiler knows what.
 #[inline(always)]
-pub fn run<P, W>(packet: &mut P, world: &W, direction: Direction) -> Option<Verdict>
+pub fn run<P, W, R>(
+    packet: &mut P,
+    world: &W,
+    direction: Direction,
+    done: impl Fn(Verdict) -> R,
+) -> Option<R>
 where
     P: Packet,
     W: Tables<[u8; 4]> + Tables<[u8; 16]>,
@@ -59,26 +65,27 @@ where
     match u32::from_be(words[0]) as u16 {
         IPV4 => {
             let (key, segment) = ipv4(packet, &words, direction)?;
-            follow::<[u8; 4], P, W>(packet, world, &key, &segment, direction)
+            follow::<[u8; 4], P, W, R>(packet, world, &key, &segment, direction, done)
         }
         IPV6 => {
             let (key, segment) = ipv6(packet, &packet.words(WORDS_AT)?, direction)?;
-            follow::<[u8; 16], P, W>(packet, world, &key, &segment, direction)
+            follow::<[u8; 16], P, W, R>(packet, world, &key, &segment, direction, done)
         }
         _ => None,
     }
 }
 
 #[inline(always)]
-fn follow<A: Address, P: Packet, W: Tables<A>>(
+fn follow<A: Address, P: Packet, W: Tables<A>, R>(
     packet: &mut P,
     world: &W,
     key: &A::Key,
     segment: &Segment,
     direction: Direction,
-) -> Option<Verdict> {
+    done: impl Fn(Verdict) -> R,
+) -> Option<R> {
     if !world.may_be_guarded(key.host().address) {
-        return Some(Verdict::Pass(PassReason::NoFlow));
+        return Some(done(Verdict::Pass(PassReason::NoFlow)));
     }
     let flow = world.settled(key)?;
     // Before the record is read: what is asked of the kernel costs whatever a processor's registers hold.
@@ -98,11 +105,11 @@ fn follow<A: Address, P: Packet, W: Tables<A>>(
         Direction::Outbound => {
             // From the host's FIN on its timestamps are remembered, but this is not such a flow.
             let _ = connection::outbound(&*flow, &record, segment, now);
-            send_established(packet, world, segment, record.translation())
+            send_established(packet, world, segment, record.translation(), done)
         }
         Direction::Inbound => {
             connection::inbound(&*flow, &record, segment, now);
-            receive(packet, world, segment, record.translation())
+            receive(packet, world, segment, record.translation(), done)
         }
     })
 }

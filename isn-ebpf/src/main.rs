@@ -54,7 +54,7 @@ use crate::{
     forward::{forward_to_hosts, forward_to_peers},
     kernel::Kernel,
     tc_packet::{TcPacket, tc_gather},
-    xdp_packet::XdpPacket,
+    xdp_packet::{XdpFrame, XdpPacket},
 };
 
 /// XDP, packets from hosts to peers.
@@ -198,11 +198,19 @@ const ICMP: u32 = 0xfe;
 const IPV6: u32 = 0xfd;
 const OTHER: u32 = 0xfc;
 
+/// The action of a verdict, which is counted.
+macro_rules! counted {
+    ($action_of:ident, $verdict:expr) => {{
+        let verdict = $verdict;
+        Kernel.count(verdict.counter(), 1);
+        $action_of(verdict)
+    }};
+}
 /// A step as the number that a path returns.
 macro_rules! code {
     ($action_of:ident, $step:expr) => {
         match $step {
-            Step::Done(verdict) => $action_of(verdict) as u32,
+            Step::Done(verdict) => counted!($action_of, verdict) as u32,
             Step::Opening => OPENING,
             Step::Icmp => ICMP,
             Step::Ipv6 => IPV6,
@@ -212,15 +220,17 @@ macro_rules! code {
 /// The paths, as functions that the verifier checks by themselves, once. The programs only choose
 /// between them: 512 octets of stack must do for a program and all that it calls.
 macro_rules! paths {
-    ($context:ty, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
+    ($context:ty, $plain_frame:ident, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
      $plain:ident, $first_look:ident, $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $plain(ctx: *mut $context) -> u32 {
-            match express::run(&mut $packet::new(ctx), &Kernel, $direction) {
-                Some(verdict) => $action_of(verdict) as u32,
-                None => OTHER,
-            }
+            let frame = &mut $plain_frame::new(ctx);
+            let done = |verdict: Verdict| {
+                Kernel.count_known(verdict.counter());
+                $action_of(verdict) as u32
+            };
+            express::run(frame, &Kernel, $direction, done).unwrap_or(OTHER)
         }
 
         #[unsafe(no_mangle)]
@@ -242,14 +252,14 @@ macro_rules! paths {
             #[unsafe(no_mangle)]
             #[inline(never)]
             extern "C" fn $name(ctx: *mut $context) -> $action {
-                $action_of($path::<$family, _, _>(&mut $packet::new(ctx), &Kernel, $direction))
+                counted!($action_of, $path::<$family, _, _>(&mut $packet::new(ctx), &Kernel, $direction))
             }
         )+
     };
 }
 
 paths!(
-    xdp_md, XdpPacket, Outbound, xdp_action_of -> u32:
+    xdp_md, XdpFrame, XdpPacket, Outbound, xdp_action_of -> u32:
     xdp_out_plain, xdp_out_v4, xdp_out_v6,
     xdp_out_syn_v4 = opening for [u8; 4],
     xdp_out_syn_v6 = opening for [u8; 16],
@@ -257,7 +267,7 @@ paths!(
     xdp_out_icmp_v6 = error for [u8; 16]
 );
 paths!(
-    xdp_md, XdpPacket, Inbound, xdp_action_of -> u32:
+    xdp_md, XdpFrame, XdpPacket, Inbound, xdp_action_of -> u32:
     xdp_in_plain, xdp_in_v4, xdp_in_v6,
     xdp_in_syn_v4 = opening for [u8; 4],
     xdp_in_syn_v6 = opening for [u8; 16],
@@ -265,7 +275,7 @@ paths!(
     xdp_in_icmp_v6 = error for [u8; 16]
 );
 paths!(
-    __sk_buff, TcPacket, Outbound, tc_action_of -> i32:
+    __sk_buff, TcPacket, TcPacket, Outbound, tc_action_of -> i32:
     tc_out_plain, tc_out_v4, tc_out_v6,
     tc_out_syn_v4 = opening for [u8; 4],
     tc_out_syn_v6 = opening for [u8; 16],
@@ -273,7 +283,7 @@ paths!(
     tc_out_icmp_v6 = error for [u8; 16]
 );
 paths!(
-    __sk_buff, TcPacket, Inbound, tc_action_of -> i32:
+    __sk_buff, TcPacket, TcPacket, Inbound, tc_action_of -> i32:
     tc_in_plain, tc_in_v4, tc_in_v6,
     tc_in_syn_v4 = opening for [u8; 4],
     tc_in_syn_v6 = opening for [u8; 16],
@@ -283,7 +293,6 @@ paths!(
 
 #[inline(always)]
 fn xdp_action_of(verdict: Verdict) -> u32 {
-    Kernel.count(verdict.counter(), 1);
     match verdict {
         Verdict::Pass(_)
         | Verdict::TranslatedOut
@@ -296,7 +305,6 @@ fn xdp_action_of(verdict: Verdict) -> u32 {
 /// At TCX and in clsact alike, `TC_ACT_UNSPEC` leaves the packet to the programs behind this one.
 #[inline(always)]
 fn tc_action_of(verdict: Verdict) -> i32 {
-    Kernel.count(verdict.counter(), 1);
     match verdict {
         Verdict::Pass(_)
         | Verdict::TranslatedOut

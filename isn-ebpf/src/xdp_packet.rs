@@ -86,14 +86,8 @@ impl Packet for XdpPacket {
     #[inline(always)]
     fn put_number(&mut self, tcp: usize, field: usize, number: Seq, change: Change) -> Option<()> {
         let header = self.place::<[u8; SHORTEST]>(tcp)?.cast::<u8>();
-        // SAFETY: `place` has checked the bounds of the header, within which both lie.
-        unsafe {
-            let number = number.0.to_be_bytes();
-            header.add(field).cast::<[u8; 4]>().write(number);
-            let checksum = header.add(CHECKSUM).cast::<[u8; 2]>();
-            let updated = change.applied_to(u16::from_be_bytes(checksum.read()));
-            checksum.write(updated.to_be_bytes());
-        }
+        // SAFETY: `place` has checked the bounds of the header.
+        unsafe { put_number(header, field, number, change) };
         Some(())
     }
 
@@ -129,6 +123,135 @@ impl Packet for XdpPacket {
     #[inline(always)]
     fn syn_options(&self, start: usize, end: usize) -> SynOptions {
         SynOptions::from_bits(xdp_syn_options(self.0, start as u32, end as u32))
+    }
+}
+
+/// The same of which the ends are known: for the short cut, which looks at the same octets again and again.
+pub struct XdpFrame {
+    whole: XdpPacket,
+    start: usize,
+    end: usize,
+}
+
+impl XdpFrame {
+    /// The frame of the context that the kernel gave to the program.
+    #[inline(always)]
+    pub fn new(ctx: *mut xdp_md) -> Self {
+        // SAFETY: the context is the one the kernel gave.
+        let (start, end) = unsafe { ((*ctx).data as usize, (*ctx).data_end as usize) };
+        Self {
+            whole: XdpPacket(ctx),
+            start,
+            end,
+        }
+    }
+
+    /// [`XdpPacket::place`].
+    #[inline(always)]
+    fn place<T>(&self, at: usize) -> Option<*mut T> {
+        let start = self.start + bounded(at);
+        if hide(start + size_of::<T>()) > self.end {
+            return None;
+        }
+        Some(start as *mut T)
+    }
+}
+
+impl Packet for XdpFrame {
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        self.whole.length()
+    }
+
+    #[inline(always)]
+    fn holds(&self, octets: u32) -> bool {
+        self.end.wrapping_sub(self.start) >= octets as usize || self.length() >= octets
+    }
+
+    #[inline(always)]
+    fn load<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        // SAFETY: `place` has checked the bounds; an array of octets needs no alignment.
+        self.place::<[u8; N]>(at)
+            .map(|place| unsafe { place.read() })
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]> {
+        // SAFETY: `place` has checked the bounds.
+        self.place::<[u32; N]>(at)
+            .map(|place| unsafe { place.read_unaligned() })
+    }
+
+    #[inline(always)]
+    fn store<const N: usize>(&mut self, at: usize, octets: [u8; N]) -> Option<()> {
+        // SAFETY: as for `load`; the kernel gives this run the frame alone.
+        self.place::<[u8; N]>(at)
+            .map(|place| unsafe { place.write(octets) })
+    }
+
+    #[inline(always)]
+    fn put_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()> {
+        // SAFETY: as for `words`.
+        self.place::<[u32; N]>(at)
+            .map(|place| unsafe { place.write_unaligned(words) })
+    }
+
+    #[inline(always)]
+    fn put_number(&mut self, tcp: usize, field: usize, number: Seq, change: Change) -> Option<()> {
+        let header = self.place::<[u8; SHORTEST]>(tcp)?.cast::<u8>();
+        // SAFETY: `place` has checked the bounds of the header.
+        unsafe { put_number(header, field, number, change) };
+        Some(())
+    }
+
+    #[inline(always)]
+    fn unknown(&self, number: usize) -> usize {
+        unknown(number)
+    }
+
+    #[inline(always)]
+    fn sack_to_host(
+        &mut self,
+        start: usize,
+        end: usize,
+        tcp: usize,
+        offset: Offset,
+    ) -> Option<Moved> {
+        self.whole.sack_to_host(start, end, tcp, offset)
+    }
+
+    #[inline(always)]
+    fn shift_stamps(&mut self, start: usize, end: usize, to: Move) -> Option<Change> {
+        self.whole.shift_stamps(start, end, to)
+    }
+
+    #[inline(always)]
+    fn stamp(&self, start: usize, end: usize) -> Option<Seq> {
+        self.whole.stamp(start, end)
+    }
+
+    #[inline(always)]
+    fn syn_options(&self, start: usize, end: usize) -> SynOptions {
+        self.whole.syn_options(start, end)
+    }
+}
+
+/// Writes a number and the checksum of a TCP header.
+///
+/// # Safety
+///
+/// The header lies within the frame, and the field within the header.
+#[inline(always)]
+unsafe fn put_number(header: *mut u8, field: usize, number: Seq, change: Change) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        header
+            .add(field)
+            .cast::<[u8; 4]>()
+            .write(number.0.to_be_bytes());
+        let checksum = header.add(CHECKSUM).cast::<[u8; 2]>();
+        let updated = change.applied_to(u16::from_be_bytes(checksum.read()));
+        checksum.write(updated.to_be_bytes());
     }
 }
 
