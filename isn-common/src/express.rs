@@ -35,8 +35,9 @@ const DECISIVE: u32 = OPEN
     | Control::MOVED
     | Control::CLAIMED;
 
-/// Bits of the fragment field of IPv4 that say that there are more fragments, or that this is a later one.
-const MORE_OR_LATER: u32 = 0x3fff;
+/// Of the first eight octets of an IPv4 header, the first one lowest: version and length, and what says that there are more fragments, or that this
+/// is a later one; and what they must be.
+const NO_OPTIONS_NOR_FRAGMENT: (u64, u64) = (0xff3f_0000_0000_00ff, 0x45);
 
 /// Where the words of a frame begin: so that the type of the frame is the lower half of the first, and the IP header begins with the next.
 const WORDS_AT: usize = 10;
@@ -144,6 +145,7 @@ fn vlan<P: Packet>(packet: &P) -> Vlan {
 
 /// A plain frame of IPv4 (RFC 791), as words: from [`WORDS_AT`] on, the headers of IP and TCP.
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "a part of a word is taken")]
 fn ipv4<P: Packet>(
     packet: &P,
     words: &[u32; 11],
@@ -159,14 +161,15 @@ fn ipv4<P: Packet>(
         ports,
         tcp @ ..,
     ] = *words;
-    let first = u32::from_be(first);
-    let is_plain = first >> 24 == 0x45
-        && u32::from_be(third) >> 16 & 0xff == u32::from(PROTOCOL)
-        && u32::from_be(second) & MORE_OR_LATER == 0;
+    // The first eight octets at once.
+    let head = u64::from(u32::from_le(second)) << 32 | u64::from(u32::from_le(first));
+    let is_plain = head & NO_OPTIONS_NOR_FRAGMENT.0 == NO_OPTIONS_NOR_FRAGMENT.1
+        && u32::from_le(third) >> 8 & 0xff == u32::from(PROTOCOL);
     if !is_plain {
         return None;
     }
-    let segment = segment(packet, first & 0xffff, IPV4_HEADER, ports, tcp)?;
+    let length = u32::from(((head >> 16) as u16).swap_bytes());
+    let segment = segment(packet, length, IPV4_HEADER, ports, tcp)?;
     let (source, destination) = (source.to_ne_bytes(), destination.to_ne_bytes());
     let (host, peer) = host_first(source, destination, direction);
     let (host_port, peer_port) = host_first_of_ports(ports, direction);
@@ -240,9 +243,11 @@ fn segment<P: Packet>(
     ports: u32,
     [sequence, acknowledgment, bits, _]: [u32; 4],
 ) -> Option<Segment> {
-    let (ports, bits) = (u32::from_be(ports), u32::from_be(bits));
-    let header = bits >> 26 & 0x3c;
-    let flags = plain_flags((bits >> 16) as u8)?;
+    let (ports, window) = (u32::from_be(ports), u32::from_be(bits));
+    // The first octet lowest.
+    let bits = u32::from_le(bits);
+    let header = (bits & 0xf0) >> 2;
+    let flags = plain_flags((bits >> 8) as u8)?;
     if header < SHORTEST as u32 {
         return None;
     }
@@ -258,7 +263,7 @@ fn segment<P: Packet>(
         sequence: Seq(u32::from_be(sequence)),
         acknowledgment: Seq(u32::from_be(acknowledgment)),
         flags,
-        window: bits as u16,
+        window: window as u16,
         source_port: (ports >> 16) as u16,
         destination_port: ports as u16,
     })
@@ -284,10 +289,10 @@ fn host_first_of_ports(ports: u32, direction: Direction) -> ([u8; 2], [u8; 2]) {
 #[inline(always)]
 const fn joined([a, b, c, d]: [u32; 4]) -> [u8; 16] {
     let (a, b, c, d) = (
-        u32::from_be(a) as u128,
-        u32::from_be(b) as u128,
-        u32::from_be(c) as u128,
-        u32::from_be(d) as u128,
+        u32::from_le(a) as u128,
+        u32::from_le(b) as u128,
+        u32::from_le(c) as u128,
+        u32::from_le(d) as u128,
     );
-    (a << 96 | b << 64 | c << 32 | d).to_be_bytes()
+    (d << 96 | c << 64 | b << 32 | a).to_le_bytes()
 }
