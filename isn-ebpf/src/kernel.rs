@@ -131,7 +131,7 @@ impl World for Kernel {
 impl Kernel {
     /// Counts one more of a counter that the compiler knows where this stands, or the verifier on each way to it: nothing is checked.
     #[inline(always)]
-    pub fn count_known(&self, counter: Counter) {
+    pub fn count_known(counter: Counter) {
         if let Some(counters) = COUNTERS.get_ptr_mut(0) {
             // SAFETY: the pointer is valid, and this CPU's own; every counter has its place.
             unsafe {

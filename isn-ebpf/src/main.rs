@@ -227,7 +227,7 @@ macro_rules! paths {
         extern "C" fn $plain(ctx: *mut $context) -> u32 {
             let frame = &mut $plain_frame::new(ctx);
             let done = |verdict: Verdict| {
-                Kernel.count_known(verdict.counter());
+                Kernel::count_known(verdict.counter());
                 $action_of(verdict) as u32
             };
             express::run(frame, &Kernel, $direction, done).unwrap_or(OTHER)
