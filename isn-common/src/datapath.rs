@@ -411,7 +411,9 @@ fn from_peer<A: Family, P: Packet, W: Tables<A>>(
     }
     connection::inbound(&*held.flow, record, segment, world.now());
     complete(world, key, held, segment, Direction::Inbound);
-    receive(packet, world, segment, record.translation(), |verdict| verdict)
+    receive(packet, world, segment, record.translation(), |verdict| {
+        verdict
+    })
 }
 
 /// Writes the host's acknowledgment numbers, if the segment has any. What it comes to is made of the verdict by `done`, as in [`send_established`].

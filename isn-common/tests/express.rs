@@ -143,7 +143,7 @@ fn short_cut(record: &Record, sent: &Sent) -> Option<Verdict> {
     let before = Frame::new(frame(sent));
     let (mut here, mut there) = (before.clone(), before.clone());
     let (short, general, untouched) = (memory(record), memory(record), memory(record));
-    let verdict = express::run(&mut here, &short, sent.direction);
+    let verdict = express::run(&mut here, &short, sent.direction, |verdict| verdict);
     if let Some(verdict) = verdict {
         let step = first_look(&mut there, &general, sent.direction);
         assert_eq!(step, Step::Done(verdict), "{record:x?} {sent:x?}");
@@ -222,7 +222,7 @@ proptest! {
         let mut after = before.clone();
         let known = record(OPEN, OFFSET);
         let (here, untouched) = (memory(&known), memory(&known));
-        let verdict = express::run(&mut after, &here, direction);
+        let verdict = express::run(&mut after, &here, direction, |verdict| verdict);
         let is_at_hand = linear >= DATA + sent.options.len();
         prop_assert_eq!(verdict.is_some(), is_at_hand);
         prop_assert_eq!(after == before, !is_at_hand);

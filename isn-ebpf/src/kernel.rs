@@ -43,7 +43,9 @@ use crate::{
     clock,
     hide::hide,
     maps::{
-        COUNTERS, FILTER_V4, FILTER_V6, HOSTS_V4, HOSTS_V6, LOAD, POLICY_V4, POLICY_V6, PREVIOUS_V4, PREVIOUS_V6, PRINTS_V4, PRINTS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4, SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
+        COUNTERS, FILTER_V4, FILTER_V6, HOSTS_V4, HOSTS_V6, LOAD, POLICY_V4, POLICY_V6,
+        PREVIOUS_V4, PREVIOUS_V6, PRINTS_V4, PRINTS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4,
+        SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
     },
     words::KernelWord,
 };
@@ -632,7 +634,8 @@ macro_rules! tables {
         extern "C" fn $strike_out(key: *const $key) -> u32 {
             // SAFETY: as above.
             let key = unsafe { key.as_ref() };
-            key.is_some_and(|key| table::strike_out(&Kernel, key)).into()
+            key.is_some_and(|key| table::strike_out(&Kernel, key))
+                .into()
         }
 
         /// A function of its own for the verifier.

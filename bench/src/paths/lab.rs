@@ -59,6 +59,8 @@ pub struct Lab {
     cpus: usize,
     /// Frames become those of flows in the order of a mix.
     follows: bool,
+    /// Whether all hosts are keyed.
+    is_keyed: bool,
 }
 
 /// Packets of a mix, after which it begins anew.
@@ -106,6 +108,7 @@ impl Lab {
             targets,
             cpus,
             follows: false,
+            is_keyed: false,
         };
         lab.fill(flows)?;
         Ok(lab)
@@ -181,6 +184,9 @@ impl Lab {
             self.kernel
                 .flows6(Place::Translated)
                 .put([(flow.key6(service), record)])?;
+        }
+        if self.is_keyed {
+            self.keep()?;
         }
         Ok(())
     }

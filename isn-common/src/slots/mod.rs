@@ -143,10 +143,7 @@ impl Put {
     pub const fn from_bits(bits: u64) -> Self {
         let (low, tag) = unpack(bits);
         match low & 0xff {
-            Self::ANNOUNCED => Self::Announced(Announcement {
-                nth: low >> 8,
-                tag,
-            }),
+            Self::ANNOUNCED => Self::Announced(Announcement { nth: low >> 8, tag }),
             Self::EXISTS => Self::Exists,
             _ => Self::Full,
         }

@@ -27,15 +27,17 @@ pub struct Prints(u64);
 
 impl Prints {
     /// Those that are there now.
+    #[must_use]
     #[inline(always)]
     pub fn of<W: Word>(word: &W) -> Self {
         Self(word.load())
     }
 
     /// Whether a slot may hold a key with this print.
+    #[must_use]
     #[inline(always)]
     pub const fn may_hold(self, nth: u32, print: u32) -> bool {
-        self.0 >> (BITS * nth) & MASK == print as u64
+        self.0 >> BITS.wrapping_mul(nth) & MASK == print as u64
     }
 
     /// Whether no slot has a flow.
@@ -45,12 +47,14 @@ impl Prints {
     }
 
     /// Whether a slot has no flow.
+    #[must_use]
     #[inline(always)]
     pub const fn is_empty(self, nth: u32) -> bool {
         self.may_hold(nth, 0)
     }
 
     /// Whether every slot has a flow.
+    #[must_use]
     #[inline(always)]
     pub const fn are_all(self) -> bool {
         // A lane of seven bits borrows from the next one only if it is 0, or if one below is.
@@ -58,6 +62,7 @@ impl Prints {
     }
 
     /// The slot whose turn it is to make room.
+    #[must_use]
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "three bits")]
     pub const fn hand(self) -> u32 {
@@ -66,26 +71,27 @@ impl Prints {
 }
 
 /// The print of a hash; never 0.
+#[must_use]
 #[inline(always)]
 pub const fn print_of(hash: u32) -> u32 {
     // Other bits than those that choose the first slot, and the upper ones that choose the set.
-    let bits = hash >> 3 & MASK as u32;
+    let bits = hash >> 3 & ((1 << BITS) - 1);
     if bits == 0 { 1 } else { bits }
 }
 
 /// Replaces the print of a slot that this CPU has taken; false only if other CPUs never let it.
 #[inline(always)]
 pub fn put<W: Word>(word: &W, nth: u32, print: u32) -> bool {
-    let at = BITS * nth;
-    change(word, MASK << at, (print as u64) << at)
+    let at = BITS.wrapping_mul(nth);
+    change(word, MASK << at, u64::from(print) << at)
 }
 
 /// The same, where the slot had to make room: the next one's turn is next.
 #[inline(always)]
 pub fn put_and_turn<W: Word>(word: &W, nth: u32, print: u32) -> bool {
-    let at = BITS * nth;
+    let at = BITS.wrapping_mul(nth);
     let next = nth.wrapping_add(1) % WAYS;
-    let bits = (print as u64) << at | (next as u64) << HAND_AT;
+    let bits = u64::from(print) << at | u64::from(next) << HAND_AT;
     change(word, MASK << at | HAND, bits)
 }
 

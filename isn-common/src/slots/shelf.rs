@@ -3,9 +3,7 @@
 use super::{
     Announcement, Put, Set, Slot, Spot, WAYS,
     prints::{self, Prints},
-    tag::{
-        ANNOUNCED, ENDING, FREE, LIVE, gone, in_state, is_free, is_vacant, state, taken,
-    },
+    tag::{ANNOUNCED, ENDING, FREE, LIVE, gone, in_state, is_free, is_vacant, state, taken},
 };
 use crate::{
     abi::flow::{Record, Word, unpack},
@@ -31,7 +29,7 @@ pub struct New<'a, K> {
     /// Its key.
     pub key: &'a K,
     /// Where the key belongs in the table.
-    pub spot: Spot,
+    pub home: Spot,
     /// The flow.
     pub record: &'a Record,
 }
@@ -50,10 +48,10 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
     /// Number and tag of the slot in which a flow is live.
     #[must_use]
     #[inline(always)]
-    pub fn seek(&self, spot: Spot, key: &K) -> Option<(u32, u64)> {
+    pub fn seek(&self, home: Spot, key: &K) -> Option<(u32, u64)> {
         let prints = Prints::of(self.prints);
         for nth in 0..WAYS {
-            if !prints.may_hold(nth, spot.print) {
+            if !prints.may_hold(nth, home.print) {
                 continue;
             }
             let slot = self.set.slot(nth);
@@ -67,12 +65,12 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
 
     /// Reads a word of the slot that a new flow would take, for the sake of the processor's caches.
     #[inline(always)]
-    pub fn touch(&self, spot: Spot) {
+    pub fn touch(&self, home: Spot) {
         let prints = Prints::of(self.prints);
         let nth = if prints.are_all() {
             prints.hand()
         } else {
-            spot.first
+            home.first
         };
         let slot = self.set.slot(nth);
         let _ = slot.tag.load();
@@ -82,14 +80,15 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
     }
 
     /// Puts a flow into the first slot that can be had, where it is not found yet.
+    #[must_use]
     #[inline(always)]
     pub fn announce(&self, place: Place, new: &New<'_, K>, now: Tick) -> Put {
-        if self.seek(new.spot, new.key).is_some() {
+        if self.seek(new.home, new.key).is_some() {
             return Put::Exists;
         }
         let prints = Prints::of(self.prints);
         for step in 0..WAYS {
-            let nth = (new.spot.first ^ step) % WAYS;
+            let nth = (new.home.first ^ step) % WAYS;
             if !prints.is_empty(nth) {
                 continue;
             }
@@ -100,14 +99,14 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
                 Place::HalfOpen | Place::History => is_vacant(before),
             };
             if is_free && slot.tag.compare_exchange(before, taken(before)) {
-                let noted = prints::put(self.prints, nth, new.spot.print);
+                let noted = prints::put(self.prints, nth, new.home.print);
                 return self.fill(W::unknown(nth), taken(before), noted, new, now);
             }
         }
         let Some((nth, writing)) = self.make_room(place, now) else {
             return Put::Full;
         };
-        let noted = prints::put_and_turn(self.prints, nth, new.spot.print);
+        let noted = prints::put_and_turn(self.prints, nth, new.home.print);
         self.fill(nth, writing, noted, new, now)
     }
 
@@ -172,10 +171,11 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
 
     /// Settles with others that have put in the same flow, and makes it live; false if another one is the flow's. Where the flow
     /// `is_beside`, it is taken back.
+    #[must_use]
     #[inline(always)]
     pub fn confirm(
         &self,
-        spot: Spot,
+        home: Spot,
         announcement: Announcement,
         is_beside: bool,
         now: Tick,
@@ -183,7 +183,7 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
         let (own, tag) = (announcement.nth, announcement.tag.into());
         let slot = self.set.slot(own);
         let prints = Prints::of(self.prints);
-        let yields = |nth| !prints.may_hold(nth, spot.print) || self.yields(nth, own);
+        let yields = |nth| !prints.may_hold(nth, home.print) || self.yields(nth, own);
         // Written out: a loop takes more stack than there is.
         let wins = !is_beside
             && (yields(0) && yields(1) && yields(2) && yields(3))
@@ -209,16 +209,20 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
     fn end(&self, nth: u32, tag: u64, now: Tick) {
         let _ = prints::put(self.prints, nth, 0);
         let ending = in_state(tag, ENDING);
-        let _ = self.set.slot(nth).tag.compare_exchange(ending, gone(tag, now));
+        let _ = self
+            .set
+            .slot(nth)
+            .tag
+            .compare_exchange(ending, gone(tag, now));
     }
 
     /// Strikes out what others have announced of a flow that now lies in the overflow; false if one of them is live.
     #[inline(always)]
-    pub fn strike_out(&self, spot: Spot, key: &K) -> bool {
+    pub fn strike_out(&self, home: Spot, key: &K) -> bool {
         let prints = Prints::of(self.prints);
         let mut wins = true;
         for nth in 0..WAYS {
-            if !prints.may_hold(nth, spot.print) {
+            if !prints.may_hold(nth, home.print) {
                 continue;
             }
             let other = self.set.slot(nth);
@@ -231,8 +235,8 @@ impl<W: Word, K: FlowKey> Shelf<'_, W, K> {
 
     /// Removes a flow; false if it was not there.
     #[inline(always)]
-    pub fn remove(&self, spot: Spot, key: &K, now: Tick) -> bool {
-        let Some((nth, tag)) = self.seek(spot, key) else {
+    pub fn remove(&self, home: Spot, key: &K, now: Tick) -> bool {
+        let Some((nth, tag)) = self.seek(home, key) else {
             return false;
         };
         let slot = self.set.slot(nth);

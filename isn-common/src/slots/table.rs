@@ -62,8 +62,8 @@ pub trait Parts<K: FlowKey> {
 #[inline(always)]
 pub fn in_slot<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
     let spread = parts.spread()?;
-    let spot = spread.spot(Place::Translated, key.words().as_ref());
-    let flow = parts.set(spot.set)?.find(spot.first, key)?;
+    let home = spread.spot(Place::Translated, key.words().as_ref());
+    let flow = parts.set(home.set)?.find(home.first, key)?;
     Some(P::found(flow, 0))
 }
 
@@ -86,7 +86,6 @@ pub fn locate<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K) -> u64 
 }
 
 /// The same for a flow with this hash.
-
 #[inline(always)]
 fn locate_hashed<K: FlowKey, P: Parts<K>>(
     parts: &P,
@@ -95,12 +94,12 @@ fn locate_hashed<K: FlowKey, P: Parts<K>>(
     key: &K,
     hash: u32,
 ) -> u64 {
-    let spot = spread.spot_of(place, hash);
-    let found = shelf(parts, spot).and_then(|shelf| shelf.seek(spot, key));
+    let home = spread.spot_of(place, hash);
+    let found = shelf(parts, home).and_then(|shelf| shelf.seek(home, key));
     found.map_or(0, |(nth, tag)| {
         let position = Position {
             place,
-            set: spot.set,
+            set: home.set,
             nth,
             times_taken: times_taken(tag),
         };
@@ -229,16 +228,11 @@ fn insert_beside<K: FlowKey, P: Parts<K>>(
 
 /// Replaces what lies under `key` in a table whose flows may be evicted; false if nothing does, or if somebody is deciding on it.
 #[inline(always)]
-pub fn replace<K: FlowKey, P: Parts<K>>(
-    parts: &P,
-    place: Place,
-    key: &K,
-    record: &Record,
-) -> bool {
-    let Some((shelf, spot)) = placed(parts, place, key) else {
+pub fn replace<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K, record: &Record) -> bool {
+    let Some((shelf, home)) = placed(parts, place, key) else {
         return false;
     };
-    let Some((nth, tag)) = shelf.seek(spot, key) else {
+    let Some((nth, tag)) = shelf.seek(home, key) else {
         return false;
     };
     let slot = shelf.set.slot(nth);
@@ -264,7 +258,7 @@ pub fn announce<K: FlowKey, P: Parts<K>>(
     now: Tick,
 ) -> Put {
     match placed(parts, place, key) {
-        Some((shelf, spot)) => shelf.announce(place, &New { key, spot, record }, now),
+        Some((shelf, home)) => shelf.announce(place, &New { key, home, record }, now),
         None => Put::Full,
     }
 }
@@ -280,13 +274,13 @@ pub fn confirm<K: FlowKey, P: Parts<K>>(
     now: Tick,
 ) -> bool {
     placed(parts, place, key)
-        .is_some_and(|(shelf, spot)| shelf.confirm(spot, announcement, is_beside, now))
+        .is_some_and(|(shelf, home)| shelf.confirm(home, announcement, is_beside, now))
 }
 
 /// [`Shelf::strike_out`], likewise.
 #[inline(always)]
 pub fn strike_out<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> bool {
-    placed(parts, Place::Translated, key).is_none_or(|(shelf, spot)| shelf.strike_out(spot, key))
+    placed(parts, Place::Translated, key).is_none_or(|(shelf, home)| shelf.strike_out(home, key))
 }
 
 /// Where a key belongs in a table; `None` without sets.
@@ -300,15 +294,15 @@ fn placed<'a, K: FlowKey, P: Parts<K>>(
     if spread.sets[place as usize] == 0 {
         return None;
     }
-    let spot = spread.spot(place, key.words().as_ref());
-    Some((shelf(parts, spot)?, spot))
+    let home = spread.spot(place, key.words().as_ref());
+    Some((shelf(parts, home)?, home))
 }
 
 #[inline(always)]
-fn shelf<K: FlowKey, P: Parts<K>>(parts: &P, spot: Spot) -> Option<Shelf<'_, P::Word, K>> {
+fn shelf<K: FlowKey, P: Parts<K>>(parts: &P, home: Spot) -> Option<Shelf<'_, P::Word, K>> {
     Some(Shelf {
-        set: parts.set(spot.set)?,
-        prints: parts.prints(spot.set)?,
+        set: parts.set(home.set)?,
+        prints: parts.prints(home.set)?,
     })
 }
 
@@ -316,7 +310,7 @@ fn shelf<K: FlowKey, P: Parts<K>>(parts: &P, spot: Spot) -> Option<Shelf<'_, P::
 #[inline(always)]
 pub fn remove<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K, now: Tick) -> bool {
     let in_slot =
-        placed(parts, place, key).is_some_and(|(shelf, spot)| shelf.remove(spot, key, now));
+        placed(parts, place, key).is_some_and(|(shelf, home)| shelf.remove(home, key, now));
     if in_slot || !matches!(place, Place::Translated) {
         return in_slot;
     }

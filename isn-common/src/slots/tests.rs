@@ -288,7 +288,12 @@ fn what_is_put_in_is_found_and_what_is_removed_is_not() {
         if is_over {
             assert!(table::remove(&lab, Place::Translated, &key(number), NOW));
         }
-        assert!(!table::remove(&lab, Place::Translated, &key(number + 6_000), NOW));
+        assert!(!table::remove(
+            &lab,
+            Place::Translated,
+            &key(number + 6_000),
+            NOW
+        ));
         assert_eq!(lab.holds(&key(number)), !is_over);
     }
     assert_eq!(Word::load(&lab.spread.overflowing[0]), lab.beside() as u64);

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use aya::maps::{
-    Array, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie::Key as Prefix,
-};
+use aya::maps::{Array, LpmTrie, Map, MapData, MapError, PerCpuArray, lpm_trie::Key as Prefix};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use isn_common::{
     abi::{ABI_VERSION, Counters, maps as names, policy::Policy, settings::Settings},
@@ -285,7 +283,10 @@ fn slots<K: Key>(pins: &Pins, names: [&str; 2]) -> Result<Slots<K>, Failure> {
         Slots::of(&sets?, &prints?)
     };
     let [sets, prints] = names;
-    mapped().explain(format!("cannot map {sets} and {prints} into memory"), AS_ROOT)
+    mapped().explain(
+        format!("cannot map {sets} and {prints} into memory"),
+        AS_ROOT,
+    )
 }
 
 /// The hash table beside the slots of translated flows.

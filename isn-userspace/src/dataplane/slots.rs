@@ -36,7 +36,10 @@ impl<K: FlowKey> Slots<K> {
     #[must_use]
     pub fn shelf(&self, index: u32) -> Option<Shelf<'_, AtomicU64, K>> {
         let index = index as usize;
-        let (set, prints) = (self.sets.values().get(index)?, self.prints.values().get(index)?);
+        let (set, prints) = (
+            self.sets.values().get(index)?,
+            self.prints.values().get(index)?,
+        );
         Some(Shelf { set, prints })
     }
 

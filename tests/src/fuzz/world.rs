@@ -140,8 +140,12 @@ impl World {
             half_open_v6: kernel.flows6(Place::HalfOpen).take()?,
             history_v4: kernel.flows4(Place::History).take()?,
             history_v6: kernel.flows6(Place::History).take()?,
-            previous_v4: take_all(kernel.table_fd(maps::PREVIOUS_V4)?)?.into_iter().collect(),
-            previous_v6: take_all(kernel.table_fd(maps::PREVIOUS_V6)?)?.into_iter().collect(),
+            previous_v4: take_all(kernel.table_fd(maps::PREVIOUS_V4)?)?
+                .into_iter()
+                .collect(),
+            previous_v6: take_all(kernel.table_fd(maps::PREVIOUS_V6)?)?
+                .into_iter()
+                .collect(),
         })
     }
 

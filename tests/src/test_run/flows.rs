@@ -156,17 +156,17 @@ impl<'a, K: Key + Eq + std::hash::Hash> Flows<'a, K> {
         let ((spread, _), now) = (self.sets()?, clock::now());
         for (key, record) in flows {
             let spot = spread.spot(self.place, key.words().as_ref());
-            let shelf = self.slots.shelf(spot.set).context("a flow has no set")?;
+            let set = self.slots.shelf(spot.set).context("a flow has no set")?;
             let new = New {
                 key: &key,
-                spot,
+                home: spot,
                 record: &record,
             };
-            match shelf.announce(self.place, &new, now) {
+            match set.announce(self.place, &new, now) {
                 Put::Announced(announcement) => {
-                    ensure!(shelf.confirm(spot, announcement, false, now));
+                    ensure!(set.confirm(spot, announcement, false, now));
                 }
-                Put::Exists => shelf
+                Put::Exists => set
                     .set
                     .find(spot.first, &key)
                     .context("a flow exists that is not found")?

@@ -1,8 +1,8 @@
 //! The real programs in the real kernel, one frame at a time (`BPF_PROG_TEST_RUN`), with their own unpinned maps.
 
 pub mod clock;
-pub mod forwarding;
 pub mod flows;
+pub mod forwarding;
 
 use std::{
     io::ErrorKind,
@@ -15,6 +15,7 @@ use aya::{
     maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf, lpm_trie::Key as Prefix},
     programs::{ProgramError, ProgramFd, SchedClassifier, TcAttachType, Xdp, tc},
 };
+use flows::Flows;
 use isn_common::{
     abi::{
         Counters as CpuCounters,
@@ -25,16 +26,15 @@ use isn_common::{
         sample::Sample,
         settings::Settings,
     },
+    expiry::Place,
     filter,
     flow::{Direction, Key4, Key6},
-    expiry::Place,
     slots,
 };
 use isnguard::dataplane::{
     Filter,
     slots::{Layout, Slots},
 };
-use flows::Flows;
 
 use crate::expected_counters::Counters;
 

@@ -74,13 +74,22 @@ fn what_finds_its_set_full(processor: Processor) {
     let there = state(&mut kernel).translated_v4;
     assert_eq!(there.len(), usize::from(FLOWS));
     assert!(there.values().all(|record| *record == open));
-    let beside = kernel.flows4(Place::Translated).overflowing().expect("a count");
+    let beside = kernel
+        .flows4(Place::Translated)
+        .overflowing()
+        .expect("a count");
     assert!((4..=100).contains(&beside), "{beside} beside");
     assert!(ports().all(|port| is_translated(&kernel, port)));
     assert!(!is_translated(&kernel, FLOWS + 1));
     // Once more, they are there already.
     assert_eq!(upkeep(&kernel, Task::Restore, ports(), Some(open)), 0);
-    assert_eq!(kernel.flows4(Place::Translated).overflowing().expect("a count"), beside);
+    assert_eq!(
+        kernel
+            .flows4(Place::Translated)
+            .overflowing()
+            .expect("a count"),
+        beside
+    );
 }
 
 #[test]
@@ -112,7 +121,13 @@ fn what_is_removed_leaves_room_in_slots_and_beside() {
             "round {round}"
         );
         assert_eq!(state(&mut kernel), State::default());
-        assert_eq!(kernel.flows4(Place::Translated).overflowing().expect("a count"), 0);
+        assert_eq!(
+            kernel
+                .flows4(Place::Translated)
+                .overflowing()
+                .expect("a count"),
+            0
+        );
         assert_eq!(kernel.load().expect("a count"), [0; 2]);
     }
 }

@@ -39,6 +39,12 @@ impl Lab {
         policy.rules[0] = Rule::new(0, u16::MAX, Mode::Keyed);
         self.kernel.guard4(frames::GUARDED_V4, 16, &policy)?;
         self.kernel.guard6(frames::GUARDED_V6, 64, &policy)?;
+        self.is_keyed = true;
+        self.keep()
+    }
+
+    /// Puts the flow in whose entry is to be found in the history: others that come in evict it.
+    pub(super) fn keep(&mut self) -> Result<()> {
         let kept = (Flow(0).key4(KEPT), frames::record(KEPT, clock::now()));
         self.kernel.flows4(Place::History).put([kept])
     }

@@ -174,9 +174,9 @@ impl<K: Key> Tables<K> {
         for place in Place::ALL {
             for (key, _) in self.slots.flows(range(&self.spread, place)) {
                 let spot = self.spread.spot(place, key.words().as_ref());
-                let shelf = self.slots.shelf(spot.set).expect("the set of a flow");
+                let set = self.slots.shelf(spot.set).expect("the set of a flow");
                 let goes = random.f64() < probability;
-                gone += u64::from(goes && shelf.remove(spot, &key, dataplane::now()));
+                gone += u64::from(goes && set.remove(spot, &key, dataplane::now()));
             }
         }
         let keys: Vec<K> = self.beside.keys().filter_map(Result::ok).collect();
