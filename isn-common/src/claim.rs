@@ -51,7 +51,7 @@ pub fn is_still<A: Address, W: Tables<A>>(
     // A leftover in the history counts where the entry that it was left for is lost.
     let is_lost = held.place == Place::History
         && world
-            .find(key)
+            .find_given(key)
             .is_some_and(|now| now.place == Place::History);
     world.is_there(key, held) && (!is_left || is_lost)
 }
