@@ -159,38 +159,26 @@ pub trait Tables<A: Address>: World + Sized {
     /// leftover among the half-open ones tells nothing, and only an opening wants it, to put another in its place.
     #[inline(always)]
     fn find(&self, key: &A::Key) -> Option<Held<Self::Found>> {
-        if let Some(flow) = self.translated(key) {
-            return Some(Held {
-                place: Place::Translated,
-                flow,
-            });
-        }
+        let held = |place| move |flow| Held { place, flow };
         let is_left = |flow: &Self::Found| Control(unpack(flow.life.load()).0).has(Control::MOVED);
+        let among_translated = || self.translated(key).map(held(Place::Translated));
+        let in_history = |flow: Option<_>| flow.map(held(Place::History));
+        let translated = among_translated();
+        if translated.is_some() {
+            return translated;
+        }
         let remembered = self.history(key);
-        if let Some(flow) = &remembered
-            && is_left(flow)
-            && let Some(flow) = self.half_open(key)
-            && !is_left(&flow)
-        {
-            return Some(Held {
-                place: Place::HalfOpen,
-                flow,
-            });
+        if remembered.as_ref().is_some_and(|flow| !is_left(flow)) {
+            return in_history(remembered);
         }
-        if let Some(flow) = remembered {
-            return Some(Held {
-                place: Place::History,
-                flow,
-            });
+        let Some(flow) = self.half_open(key) else {
+            return in_history(remembered);
+        };
+        if !is_left(&flow) {
+            return Some(held(Place::HalfOpen)(flow));
         }
-        let flow = self.half_open(key)?;
-        if is_left(&flow) {
-            return None;
-        }
-        Some(Held {
-            place: Place::HalfOpen,
-            flow,
-        })
+        // It has moved, maybe while it was looked for: it was put in there before it was marked here.
+        among_translated().or_else(|| in_history(self.history(key)))
     }
 
     /// The same for a key that a function was given. A world may copy it where it needs it.

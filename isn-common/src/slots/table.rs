@@ -143,10 +143,18 @@ pub fn locate_what_counts<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> u64 {
         return history;
     }
     let half_open = locate_hashed(parts, spread, Place::HalfOpen, key, hash);
-    if half_open != 0 && !is_left(parts, half_open) {
+    if half_open == 0 {
+        return history;
+    }
+    if !is_left(parts, half_open) {
         return half_open;
     }
-    history
+    // It has moved, maybe while it was looked for: it was put in there before it was marked here.
+    let translated = locate_hashed(parts, spread, Place::Translated, key, hash);
+    if translated != 0 {
+        return translated;
+    }
+    locate_hashed(parts, spread, Place::History, key, hash)
 }
 
 /// Whether what lies in a slot was left behind.

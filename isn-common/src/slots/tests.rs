@@ -601,6 +601,32 @@ fn whoever_reads_a_flow_while_it_is_evicted_can_tell() {
 }
 
 #[test]
+fn a_flow_that_moves_is_always_found() {
+    for to in [Place::Translated, Place::History] {
+        for (first, second) in
+            (0..LONGEST).flat_map(|it| (0..LONGEST).map(move |other| (it, other)))
+        {
+            let lab = Lab::new(1, 0);
+            lab.insert_into(Place::HalfOpen, &key(9), NOW);
+            let before = lab.slot(Place::HalfOpen, &key(9));
+            let found = in_turns(first, second, |me| {
+                if me == 0 {
+                    assert_eq!(lab.insert_into(to, &key(9), NOW), Insertion::Done);
+                    let life = before.flow().life.load();
+                    before.flow().life.store(life | u64::from(Control::MOVED));
+                    return to;
+                }
+                let located = table::locate_what_counts(&lab, &key(9));
+                assert_ne!(located, 0, "{to:?} {first} {second}");
+                Position::from_bits(located).place
+            });
+            let it = found[1];
+            assert!(it == to || it == Place::HalfOpen, "{it:?}");
+        }
+    }
+}
+
+#[test]
 fn flows_spread_over_sets_as_by_chance() {
     let spread: Spread<u64> = Spread {
         sets: [1000, 0, 0],
