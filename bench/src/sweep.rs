@@ -18,6 +18,8 @@ use crate::{
 
 /// How long room is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// After this long, slots that were given up can be had again; a tick more than a second, by the clock of the data plane.
+const GIVEN_UP: Duration = Duration::from_millis(1200);
 /// Flows that are put in at a time.
 const AT_A_TIME: u32 = 100_000;
 
@@ -26,6 +28,8 @@ pub struct Tables {
     maps: Maps,
     upkeep: Upkeep,
     settings: Settings,
+    /// When flows were last removed.
+    swept: Option<Instant>,
 }
 
 /// Which of the tables of flows.
@@ -45,11 +49,16 @@ impl Tables {
             settings: maps.settings()?,
             upkeep: Upkeep::load(pins)?,
             maps,
+            swept: None,
         })
     }
 
     /// Puts `count` flows into a table: open ones, or such as are over.
     pub fn fill(&mut self, which: Which, count: u32, are_over: bool) -> Result<()> {
+        // Before that, what comes in would take the room beside the slots that others need later.
+        if let Some(swept) = self.swept {
+            std::thread::sleep(GIVEN_UP.saturating_sub(swept.elapsed()));
+        }
         let now = dataplane::now();
         let long = self.settings.history.saturating_mul(3);
         let offset = if which.place == Place::Translated {
@@ -99,6 +108,7 @@ impl Tables {
     /// Sweeps once; how many flows went, and what it took.
     pub fn sweep(&mut self) -> Result<(u64, Took)> {
         let ((swept, _), took) = timed(|| Ok(self.upkeep.sweep(&self.maps)?))?;
+        self.swept = Some(Instant::now());
         Ok((swept.translated + swept.half_open + swept.history, took))
     }
 }
