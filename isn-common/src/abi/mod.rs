@@ -14,7 +14,7 @@ pub mod settings;
 use crate::counter::Counter;
 
 /// Version of all layouts in this module. User space refuses pinned maps of another one.
-pub const ABI_VERSION: u32 = 8;
+pub const ABI_VERSION: u32 = 9;
 
 /// The counters of one CPU, indexed by [`Counter::index`].
 #[derive(Clone, Copy)]
