@@ -324,13 +324,10 @@ macro_rules! tables {
 
             #[inline(always)]
             fn settled(&self, key: &$key) -> Option<Found> {
-                let slot = table::in_slot(self, key);
-                if slot.is_some() {
-                    return slot;
-                }
-                let words = Words(key.words());
-                let key = words.key();
-                table::beside(self, key).or_else(|| Tables::<$address>::history(self, key))
+                table::settled(self, key, || {
+                    let words = Words(key.words());
+                    table::Parts::<$key>::beside(self, words.key())
+                })
             }
 
             #[inline(always)]

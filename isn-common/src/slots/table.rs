@@ -58,13 +58,29 @@ pub trait Parts<K: FlowKey> {
     fn strike_out(&self, key: &K) -> bool;
 }
 
-/// A flow of the translated ones that lies in its slot: the way of nearly every packet, which asks for nothing but the slot.
+/// A flow on which all is settled, translated or of the history: the way of nearly every packet. A hash serves both tables. `beside` finds it in the
+/// overflow.
 #[inline(always)]
-pub fn in_slot<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
+pub fn settled<K: FlowKey, P: Parts<K>>(
+    parts: &P,
+    key: &K,
+    beside: impl FnOnce() -> Option<P::Found>,
+) -> Option<P::Found> {
     let spread = parts.spread()?;
-    let home = spread.spot(Place::Translated, key.words().as_ref());
-    let flow = parts.set(home.set)?.find(home.first, key)?;
-    Some(P::found(flow, 0))
+    let hash = spread.hash(key.words().as_ref());
+    let home = spread.spot_of(Place::Translated, hash);
+    if let Some(flow) = parts.set(home.set)?.find(home.first, key) {
+        return Some(P::found(flow, 0));
+    }
+    if P::overflowing(spread).load() != 0
+        && let Some(found) = beside()
+    {
+        return Some(found);
+    }
+    let home = spread.spot_of(Place::History, hash);
+    let shelf = shelf(parts, home)?;
+    let (nth, tag) = shelf.seek(home, key)?;
+    Some(P::found(shelf.set.slot(nth).flow(), tag))
 }
 
 /// A flow of the translated ones that lies in the overflow, if anything does.

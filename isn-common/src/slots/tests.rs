@@ -163,7 +163,10 @@ impl Lab {
     /// Whether the flow is found among the translated ones, by either way.
     fn holds(&self, key: &Key4) -> bool {
         let in_slot = table::locate(self, Place::Translated, key) != 0;
-        assert_eq!(table::in_slot(self, key).is_some(), in_slot);
+        let beside = || table::beside(self, key);
+        let is_history = table::locate(self, Place::History, key) != 0;
+        let is_settled = in_slot || is_history || beside().is_some();
+        assert_eq!(table::settled(self, key, beside).is_some(), is_settled);
         in_slot || table::beside(self, key).is_some()
     }
 
