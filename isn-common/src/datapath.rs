@@ -71,7 +71,9 @@ where
     P: Packet,
     W: Tables<[u8; 4]> + Tables<[u8; 16]>,
 {
-    match express::run(packet, world, direction, |verdict| verdict) {
+    let plain = express::run(packet, world, direction, |verdict| verdict)
+        .or_else(|| express::run_tagged(packet, world, direction, |verdict| verdict));
+    match plain {
         Some(verdict) => Step::Done(verdict),
         None => first_look(packet, world, direction),
     }

@@ -1,5 +1,5 @@
-//! The way of nearly every packet: a segment of a connection that is open, in a frame as nearly all stacks fill it, without IPv4 options,
-//! fragments or extension headers, and neither SYN, FIN nor RST.
+//! The way of nearly every packet: a segment of a connection that is open, in a frame as nearly all stacks fill it, with one VLAN tag at most, without IPv4
+//! options, fragments or extension headers, and neither SYN, FIN nor RST.
 //!
 //! It decides nothing of its own: it reads the frame at offsets that are known beforehand, makes sure that the flow is as
 //! plain as the frame, and does what [`crate::datapath`] does, of which the compiler then leaves out all that cannot be. Whatever
@@ -11,7 +11,7 @@ use crate::{
     datapath::{receive, send_established},
     flow::{Address, Direction, FlowKey as _, Key4, Key6, Vlan},
     headers::{
-        ethernet::{IPV4, IPV6},
+        ethernet::{self, IPV4, IPV6},
         tcp::{PROTOCOL, SHORTEST},
     },
     packet::Packet,
@@ -41,15 +41,16 @@ const NO_OPTIONS_NOR_FRAGMENT: (u64, u64) = (0xff3f_0000_0000_00ff, 0x45);
 
 /// Where the words of a frame begin: so that the type of the frame is the lower half of the first, and the IP header begins with the next.
 const WORDS_AT: usize = 10;
-/// Octets of an Ethernet header.
+/// Octets of an Ethernet header, and of a tag in it.
 const ETHERNET: usize = 14;
+const TAG: usize = 4;
 /// Octets of an IPv4 header without options.
 const IPV4_HEADER: u32 = 20;
 /// Octets of an IPv6 header.
 const IPV6_HEADER: u32 = 40;
 
-/// What becomes of a packet; `None` if the packet or its flow is not plain. `done` makes of the verdict what is wanted, at each place where there is
-/// one: a hook counts there, where the compiler knows what.
+/// What becomes of a packet in a frame without a tag; `None` if the packet or its flow is not plain. `done` makes of the verdict what is wanted, at each
+/// place where there is one: a hook counts there, where the compiler knows what.
 #[inline(always)]
 pub fn run<P, W, R>(
     packet: &mut P,
@@ -61,15 +62,58 @@ where
     P: Packet,
     W: Tables<[u8; 4]> + Tables<[u8; 16]>,
 {
-    let words: [u32; 11] = packet.words(WORDS_AT)?;
+    behind(packet, world, direction, 0, done)
+}
+
+/// The same of a packet in a frame with a tag, that the device may have taken another one out of.
+#[inline(always)]
+pub fn run_tagged<P, W, R>(
+    packet: &mut P,
+    world: &W,
+    direction: Direction,
+    done: impl Fn(Verdict) -> R,
+) -> Option<R>
+where
+    P: Packet,
+    W: Tables<[u8; 4]> + Tables<[u8; 16]>,
+{
+    if !is_tagged(packet) {
+        return None;
+    }
+    behind(packet, world, direction, TAG, done)
+}
+
+/// Whether there is a tag in a frame.
+#[inline(always)]
+pub fn is_tagged<P: Packet>(packet: &P) -> bool {
+    let word = packet.words(WORDS_AT);
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    word.is_some_and(|[word]| ethernet::is_tag(u32::from_be(word) as u16))
+}
+
+/// What becomes of a packet behind so many octets of tags.
+#[inline(always)]
+fn behind<P, W, R>(
+    packet: &mut P,
+    world: &W,
+    direction: Direction,
+    tags: usize,
+    done: impl Fn(Verdict) -> R,
+) -> Option<R>
+where
+    P: Packet,
+    W: Tables<[u8; 4]> + Tables<[u8; 16]>,
+{
+    let words: [u32; 11] = packet.words(WORDS_AT.wrapping_add(tags))?;
     #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
     match u32::from_be(words[0]) as u16 {
         IPV4 => {
-            let (key, segment) = ipv4(packet, &words, direction)?;
+            let (key, segment) = ipv4(packet, &words, direction, tags)?;
             follow::<[u8; 4], P, W, R>(packet, world, &key, &segment, direction, done)
         }
         IPV6 => {
-            let (key, segment) = ipv6(packet, &packet.words(WORDS_AT)?, direction)?;
+            let words = packet.words(WORDS_AT.wrapping_add(tags))?;
+            let (key, segment) = ipv6(packet, &words, direction, tags)?;
             follow::<[u8; 16], P, W, R>(packet, world, &key, &segment, direction, done)
         }
         _ => None,
@@ -134,13 +178,19 @@ const fn plain_flags(octet: u8) -> Option<Flags> {
     Some(Flags(octet & !RARE | Flags::ACK))
 }
 
-/// The VLAN of a frame without a tag: of one that the device took out, if any.
+/// The VLAN of a frame with so many octets of tags, of which the last one is in the upper half of the word that the type is in: behind the tag that the
+/// device took out, if any.
 #[inline(always)]
-fn vlan<P: Packet>(packet: &P) -> Vlan {
-    match packet.stripped_tag() {
+#[allow(clippy::cast_possible_truncation, reason = "half a word")]
+fn vlan<P: Packet>(packet: &P, word: u32, tags: usize) -> Vlan {
+    let outer = match packet.stripped_tag() {
         Some(tag) => Vlan::UNTAGGED.tagged(tag),
         None => Vlan::UNTAGGED,
+    };
+    if tags == 0 {
+        return outer;
     }
+    outer.tagged((u32::from_be(word) >> 16) as u16)
 }
 
 /// A plain frame of IPv4 (RFC 791), as words: from [`WORDS_AT`] on, the headers of IP and TCP.
@@ -150,9 +200,10 @@ fn ipv4<P: Packet>(
     packet: &P,
     words: &[u32; 11],
     direction: Direction,
+    tags: usize,
 ) -> Option<Located<[u8; 4]>> {
     let [
-        _,
+        kind,
         first,
         second,
         third,
@@ -169,7 +220,7 @@ fn ipv4<P: Packet>(
         return None;
     }
     let length = u32::from(((head >> 16) as u16).swap_bytes());
-    let segment = segment(packet, length, IPV4_HEADER, ports, tcp)?;
+    let segment = segment(packet, length, (tags, IPV4_HEADER), ports, tcp)?;
     let (source, destination) = (source.to_ne_bytes(), destination.to_ne_bytes());
     let (host, peer) = host_first(source, destination, direction);
     let (host_port, peer_port) = host_first_of_ports(ports, direction);
@@ -178,7 +229,7 @@ fn ipv4<P: Packet>(
         peer,
         host_port,
         peer_port,
-        vlan: vlan(packet).0,
+        vlan: vlan(packet, kind, tags).0,
     };
     Some((key, segment))
 }
@@ -189,9 +240,10 @@ fn ipv6<P: Packet>(
     packet: &P,
     words: &[u32; 16],
     direction: Direction,
+    tags: usize,
 ) -> Option<Located<[u8; 16]>> {
     let [
-        _,
+        kind,
         first,
         second,
         s0,
@@ -212,7 +264,7 @@ fn ipv6<P: Packet>(
     let segment = segment(
         packet,
         (second >> 16).wrapping_add(IPV6_HEADER),
-        IPV6_HEADER,
+        (tags, IPV6_HEADER),
         ports,
         tcp,
     )?;
@@ -227,19 +279,19 @@ fn ipv6<P: Packet>(
         peer,
         host_port,
         peer_port,
-        vlan: vlan(packet).0,
+        vlan: vlan(packet, kind, tags).0,
     };
     Some((key, segment))
 }
 
-/// The TCP header of a datagram of so many octets, of which `before` are its IP header; `None` if it is not plain, or not all of it is in the frame
+/// The TCP header of a datagram of so many octets, of which `before` are its IP header, behind `tags` octets of tags; `None` if it is not plain, or not all of it is in the frame
 /// and at hand.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "parts of words are taken")]
 fn segment<P: Packet>(
     packet: &P,
     datagram: u32,
-    before: u32,
+    (tags, before): (usize, u32),
     ports: u32,
     [sequence, acknowledgment, bits, _]: [u32; 4],
 ) -> Option<Segment> {
@@ -252,9 +304,10 @@ fn segment<P: Packet>(
         return None;
     }
     let payload_length = datagram.checked_sub(before.wrapping_add(header))?;
-    let at = ETHERNET.wrapping_add(before as usize);
+    let begin = ETHERNET.wrapping_add(tags);
+    let at = begin.wrapping_add(before as usize);
     let payload_at = at.wrapping_add(header as usize);
-    let is_there = packet.holds(datagram.wrapping_add(ETHERNET as u32));
+    let is_there = packet.holds(datagram.wrapping_add(begin as u32));
     (is_there && packet.is_at_hand(payload_at)).then_some(Segment {
         at,
         payload_at,

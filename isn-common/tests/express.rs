@@ -1,5 +1,7 @@
 //! The short cut does what the general way does, or nothing at all.
 
+use std::fmt::Debug;
+
 use isn_common::{
     abi::{
         flow::{Control, Previous, Record, pack},
@@ -9,7 +11,7 @@ use isn_common::{
     counter::Counter,
     datapath::{Step, first_look},
     express,
-    flow::{Direction, Key4},
+    flow::{Direction, Key4, Vlan},
     host::{Frame, Memory},
     packet::Packet,
     siphash::Key,
@@ -49,14 +51,23 @@ fn record(control: u32, offset: u32) -> Record {
     }
 }
 
+/// [`KEY`] in the VLAN of a segment.
+fn key(sent: &Sent) -> Key4 {
+    let tags = sent.stripped.iter().chain(sent.tag.as_ref());
+    Key4 {
+        vlan: tags.fold(Vlan::UNTAGGED, |vlan, tag| vlan.tagged(*tag)).0,
+        ..KEY
+    }
+}
+
 /// A world with this flow, whose incarnation before ended where the wire number below the new one's lies.
-fn memory(record: &Record) -> Memory {
+fn memory(record: &Record, key: Key4) -> Memory {
     let memory = Memory::new(Settings::new(HISTORY, OnFull::Pass, 0, Key([1, 2])));
     memory.set_now(NOW);
     if record.translation().is_none() {
-        memory.history_v4.put(KEY, record);
+        memory.history_v4.put(key, record);
     } else {
-        memory.translated_v4.put(KEY, record);
+        memory.translated_v4.put(key, record);
     }
     let previous = Previous {
         offset: 700,
@@ -64,7 +75,7 @@ fn memory(record: &Record) -> Memory {
         ended: NOW.0 - 10,
         timestamp_offset: 3,
     };
-    memory.previous_v4.borrow_mut().insert(KEY, previous);
+    memory.previous_v4.borrow_mut().insert(key, previous);
     memory
 }
 
@@ -76,9 +87,12 @@ struct Sent {
     flags: u8,
     options: Vec<u8>,
     data: usize,
+    /// The tag (TCI) in the frame, and the one that the device has taken out.
+    tag: Option<u16>,
+    stripped: Option<u16>,
 }
 
-fn frame(sent: &Sent) -> Vec<u8> {
+fn frame(sent: &Sent) -> Frame {
     let (from, to) = match sent.direction {
         Direction::Outbound => ((KEY.host, KEY.host_port), (KEY.peer, KEY.peer_port)),
         Direction::Inbound => ((KEY.peer, KEY.peer_port), (KEY.host, KEY.host_port)),
@@ -87,6 +101,10 @@ fn frame(sent: &Sent) -> Vec<u8> {
     let total = u16::try_from(20 + header + sent.data).expect("short");
     let words = u8::try_from(header / 4).expect("short");
     let mut octets = vec![2; 12];
+    if let Some(tag) = sent.tag {
+        octets.extend([0x81, 0]);
+        octets.extend(tag.to_be_bytes());
+    }
     octets.extend([8, 0, 0x45, 0]);
     octets.extend(total.to_be_bytes());
     octets.extend([0, 1, 0x40, 0, 64, 6, 0, 0]);
@@ -99,7 +117,36 @@ fn frame(sent: &Sent) -> Vec<u8> {
     octets.extend([words << 4, sent.flags, 1, 0, 0xab, 0xcd, 0, 0]);
     octets.extend(&sent.options);
     octets.extend(vec![0x5a; sent.data]);
-    octets
+    Frame {
+        stripped_tag: sent.stripped,
+        ..Frame::new(octets)
+    }
+}
+
+/// The short cut for such a frame; the one for others leaves it alone.
+fn run<P: Packet + Clone + PartialEq + Debug>(
+    packet: &mut P,
+    memory: &Memory,
+    sent: &Sent,
+) -> Option<Verdict> {
+    let before = packet.clone();
+    let done = |verdict| verdict;
+    assert_eq!(express::is_tagged(packet), sent.tag.is_some());
+    let (verdict, elsewhere) = if sent.tag.is_some() {
+        let elsewhere = express::run(packet, memory, sent.direction, done);
+        assert_eq!(*packet, before);
+        let verdict = express::run_tagged(packet, memory, sent.direction, done);
+        (verdict, elsewhere)
+    } else {
+        let elsewhere = express::run_tagged(packet, memory, sent.direction, done);
+        assert_eq!(*packet, before);
+        (
+            express::run(packet, memory, sent.direction, done),
+            elsewhere,
+        )
+    };
+    assert_eq!(elsewhere, None);
+    verdict
 }
 
 /// A frame of which no more than the first octets are within reach, which something could change.
@@ -130,28 +177,37 @@ impl Packet for Cut {
 
 type State = (Option<Record>, Option<Record>, Vec<u64>);
 
-fn state(memory: &Memory) -> State {
+fn state(memory: &Memory, key: &Key4) -> State {
     (
-        memory.translated_v4.record(&KEY),
-        memory.history_v4.record(&KEY),
+        memory.translated_v4.record(key),
+        memory.history_v4.record(key),
         Counter::ALL.iter().map(|it| memory.counter(*it)).collect(),
     )
 }
 
 /// What the short cut gives for a frame, once it is seen to be what the general way gives, or to have changed nothing.
 fn short_cut(record: &Record, sent: &Sent) -> Option<Verdict> {
-    let before = Frame::new(frame(sent));
+    let (before, key) = (frame(sent), key(sent));
     let (mut here, mut there) = (before.clone(), before.clone());
-    let (short, general, untouched) = (memory(record), memory(record), memory(record));
-    let verdict = express::run(&mut here, &short, sent.direction, |verdict| verdict);
+    let world = || memory(record, key);
+    let (short, general, untouched) = (world(), world(), world());
+    let verdict = run(&mut here, &short, sent);
     if let Some(verdict) = verdict {
         let step = first_look(&mut there, &general, sent.direction);
         assert_eq!(step, Step::Done(verdict), "{record:x?} {sent:x?}");
         assert_eq!(here, there, "{record:x?} {sent:x?}");
-        assert_eq!(state(&short), state(&general), "{record:x?} {sent:x?}");
+        assert_eq!(
+            state(&short, &key),
+            state(&general, &key),
+            "{record:x?} {sent:x?}"
+        );
     } else {
         assert_eq!(here, before, "{record:x?} {sent:x?}");
-        assert_eq!(state(&short), state(&untouched), "{record:x?} {sent:x?}");
+        assert_eq!(
+            state(&short, &key),
+            state(&untouched, &key),
+            "{record:x?} {sent:x?}"
+        );
     }
     verdict
 }
@@ -178,6 +234,11 @@ fn options() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// None, a VLAN's, or a priority tag.
+fn tags() -> impl Strategy<Value = Option<u16>> {
+    prop_oneof![3 => Just(None), 2 => any::<u16>().prop_map(Some), 1 => Just(Some(0x2000))]
+}
+
 prop_compose! {
     fn segments()(
         outbound: bool,
@@ -189,6 +250,8 @@ prop_compose! {
         flags in prop_oneof![Just(ACK), Just(ACK | 8), any::<u8>()],
         options in options(),
         data in prop_oneof![Just(0usize), 1..3000usize],
+        tag in tags(),
+        stripped in tags(),
     ) -> Sent {
         let host = if is_late { late } else { host };
         let (direction, sequence, acknowledgment) = if outbound {
@@ -196,7 +259,7 @@ prop_compose! {
         } else {
             (Direction::Inbound, peer, on_wire)
         };
-        Sent { direction, sequence, acknowledgment, flags, options, data }
+        Sent { direction, sequence, acknowledgment, flags, options, data, tag, stripped }
     }
 }
 
@@ -214,20 +277,21 @@ proptest! {
 
     /// Whatever is not at hand was not translated in part, nor has it been noted.
     #[test]
-    fn headers_that_are_not_at_hand_are_left(options in options(), outbound: bool, linear in 0..160usize) {
+    fn headers_that_are_not_at_hand_are_left(options in options(), outbound: bool, tag in tags(), linear in 18..160usize) {
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
         let (sequence, acknowledgment) = if outbound { (MARK - OFFSET, PEER) } else { (PEER, MARK) };
-        let sent = Sent { direction, sequence, acknowledgment, flags: ACK, options, data: 200 };
-        let before = Cut(Frame::new(frame(&sent)), linear);
+        let sent = Sent { direction, sequence, acknowledgment, flags: ACK, options, data: 200, tag, stripped: None };
+        let before = Cut(frame(&sent), linear);
         let mut after = before.clone();
         let known = record(OPEN, OFFSET);
-        let (here, untouched) = (memory(&known), memory(&known));
-        let verdict = express::run(&mut after, &here, direction, |verdict| verdict);
-        let is_at_hand = linear >= DATA + sent.options.len();
+        let key = key(&sent);
+        let (here, untouched) = (memory(&known, key), memory(&known, key));
+        let verdict = run(&mut after, &here, &sent);
+        let is_at_hand = linear >= DATA + sent.options.len() + sent.tag.map_or(0, |_| 4);
         prop_assert_eq!(verdict.is_some(), is_at_hand);
         prop_assert_eq!(after == before, !is_at_hand);
         if !is_at_hand {
-            prop_assert_eq!(state(&here), state(&untouched));
+            prop_assert_eq!(state(&here, &key), state(&untouched, &key));
         }
     }
 }
@@ -243,6 +307,8 @@ fn a_flow_with_an_incarnation_before_it_takes_the_short_cut_unless_it_may_be_lat
         flags: ACK,
         options: Vec::new(),
         data: 100,
+        tag: None,
+        stripped: None,
     };
     let next = MARK - OFFSET;
     for (sequence, verdict) in [

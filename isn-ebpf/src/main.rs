@@ -102,7 +102,11 @@ fn leave(action: u32, forwarded: Counter) -> u32 {
 
 #[inline(always)]
 fn xdp_out(ctx: *mut xdp_md) -> u32 {
-    match xdp_out_plain(ctx) {
+    let mut action = xdp_out_plain(ctx);
+    if action == TAGGED {
+        action = xdp_out_tagged(ctx);
+    }
+    match action {
         OTHER => xdp_out_other(ctx),
         action => action,
     }
@@ -124,7 +128,11 @@ fn xdp_out_other(ctx: *mut xdp_md) -> u32 {
 
 #[inline(always)]
 fn xdp_in(ctx: *mut xdp_md) -> u32 {
-    match xdp_in_plain(ctx) {
+    let mut action = xdp_in_plain(ctx);
+    if action == TAGGED {
+        action = xdp_in_tagged(ctx);
+    }
+    match action {
         OTHER => xdp_in_other(ctx),
         action => action,
     }
@@ -197,6 +205,7 @@ const OPENING: u32 = 0xff;
 const ICMP: u32 = 0xfe;
 const IPV6: u32 = 0xfd;
 const OTHER: u32 = 0xfc;
+const TAGGED: u32 = 0xfb;
 
 /// The action of a verdict, which is counted.
 macro_rules! counted {
@@ -220,19 +229,8 @@ macro_rules! code {
 /// The paths, as functions that the verifier checks by themselves, once. The programs only choose
 /// between them: 512 octets of stack must do for a program and all that it calls.
 macro_rules! paths {
-    ($context:ty, $plain_frame:ident, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
-     $plain:ident, $first_look:ident, $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $plain(ctx: *mut $context) -> u32 {
-            let frame = &mut $plain_frame::new(ctx);
-            let done = |verdict: Verdict| {
-                Kernel::count_known(verdict.counter());
-                $action_of(verdict) as u32
-            };
-            express::run(frame, &Kernel, $direction, done).unwrap_or(OTHER)
-        }
-
+    ($context:ty, $packet:ident, $direction:ident, $action_of:ident -> $action:ty:
+     $first_look:ident, $established_v6:ident, $($name:ident = $path:ident for $family:ty),+) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $first_look(ctx: *mut $context) -> u32 {
@@ -258,33 +256,74 @@ macro_rules! paths {
     };
 }
 
+/// The short cuts, likewise: at TC, the kernel has taken a frame's only tag out.
+macro_rules! short_cuts {
+    ($($name:ident = $run:ident of $frame:ident in $context:ty, $direction:ident, $action_of:ident, else $other:expr;)+) => {
+        $(
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            extern "C" fn $name(ctx: *mut $context) -> u32 {
+                let frame = &mut $frame::new(ctx);
+                let done = |verdict: Verdict| {
+                    Kernel::count_known(verdict.counter());
+                    $action_of(verdict) as u32
+                };
+                express::$run(frame, &Kernel, $direction, done).unwrap_or_else(|| $other(frame))
+            }
+        )+
+    };
+}
+
+short_cuts!(
+    xdp_out_plain = run of XdpFrame in xdp_md, Outbound, xdp_action_of, else tagged_or_other;
+    xdp_in_plain = run of XdpFrame in xdp_md, Inbound, xdp_action_of, else tagged_or_other;
+    xdp_out_tagged = run_tagged of XdpFrame in xdp_md, Outbound, xdp_action_of, else other;
+    xdp_in_tagged = run_tagged of XdpFrame in xdp_md, Inbound, xdp_action_of, else other;
+    tc_out_plain = run of TcPacket in __sk_buff, Outbound, tc_action_of, else other;
+    tc_in_plain = run of TcPacket in __sk_buff, Inbound, tc_action_of, else other;
+);
+
+#[inline(always)]
+fn tagged_or_other(frame: &XdpFrame) -> u32 {
+    if express::is_tagged(frame) {
+        TAGGED
+    } else {
+        OTHER
+    }
+}
+
+#[inline(always)]
+fn other<P>(_: &P) -> u32 {
+    OTHER
+}
+
 paths!(
-    xdp_md, XdpFrame, XdpPacket, Outbound, xdp_action_of -> u32:
-    xdp_out_plain, xdp_out_v4, xdp_out_v6,
+    xdp_md, XdpPacket, Outbound, xdp_action_of -> u32:
+    xdp_out_v4, xdp_out_v6,
     xdp_out_syn_v4 = opening for [u8; 4],
     xdp_out_syn_v6 = opening for [u8; 16],
     xdp_out_icmp_v4 = error for [u8; 4],
     xdp_out_icmp_v6 = error for [u8; 16]
 );
 paths!(
-    xdp_md, XdpFrame, XdpPacket, Inbound, xdp_action_of -> u32:
-    xdp_in_plain, xdp_in_v4, xdp_in_v6,
+    xdp_md, XdpPacket, Inbound, xdp_action_of -> u32:
+    xdp_in_v4, xdp_in_v6,
     xdp_in_syn_v4 = opening for [u8; 4],
     xdp_in_syn_v6 = opening for [u8; 16],
     xdp_in_icmp_v4 = error for [u8; 4],
     xdp_in_icmp_v6 = error for [u8; 16]
 );
 paths!(
-    __sk_buff, TcPacket, TcPacket, Outbound, tc_action_of -> i32:
-    tc_out_plain, tc_out_v4, tc_out_v6,
+    __sk_buff, TcPacket, Outbound, tc_action_of -> i32:
+    tc_out_v4, tc_out_v6,
     tc_out_syn_v4 = opening for [u8; 4],
     tc_out_syn_v6 = opening for [u8; 16],
     tc_out_icmp_v4 = error for [u8; 4],
     tc_out_icmp_v6 = error for [u8; 16]
 );
 paths!(
-    __sk_buff, TcPacket, TcPacket, Inbound, tc_action_of -> i32:
-    tc_in_plain, tc_in_v4, tc_in_v6,
+    __sk_buff, TcPacket, Inbound, tc_action_of -> i32:
+    tc_in_v4, tc_in_v6,
     tc_in_syn_v4 = opening for [u8; 4],
     tc_in_syn_v6 = opening for [u8; 16],
     tc_in_icmp_v4 = error for [u8; 4],
