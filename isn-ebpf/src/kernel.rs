@@ -27,7 +27,7 @@ use isn_common::{
     room::{Admission, Share},
     sample,
     settle::{self, Settled},
-    slots::{Announcement, Put, Set, Slot, Spread, table},
+    slots::{Announcement, Put, Set, Slot, Spread, Spreading, table},
     storm::Cell,
     tcp::{
         options::SynOptions,
@@ -47,6 +47,7 @@ use crate::{
         PREVIOUS_V4, PREVIOUS_V6, PRINTS_V4, PRINTS_V6, SAMPLES, SETTINGS, SHARES, SLOTS_V4,
         SLOTS_V6, SPREAD, STORMS, TRANSLATED_V4, TRANSLATED_V6,
     },
+    spread,
     words::KernelWord,
 };
 
@@ -494,7 +495,12 @@ macro_rules! tables {
             type Found = Found;
 
             #[inline(always)]
-            fn spread(&self) -> Option<&Spread<KernelWord>> {
+            fn spread(&self) -> &Spread {
+                spread::here()
+            }
+
+            #[inline(always)]
+            fn spreading(&self) -> Option<&Spreading<KernelWord>> {
                 SPREAD.get(0)
             }
 
@@ -514,8 +520,8 @@ macro_rules! tables {
             }
 
             #[inline(always)]
-            fn overflowing(spread: &Spread<KernelWord>) -> &KernelWord {
-                &spread.overflowing[$family]
+            fn overflowing(spreading: &Spreading<KernelWord>) -> &KernelWord {
+                &spreading.overflowing[$family]
             }
 
             #[inline(always)]

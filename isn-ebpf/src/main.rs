@@ -30,6 +30,7 @@ mod forward;
 mod hide;
 mod kernel;
 mod maps;
+mod spread;
 mod tc_packet;
 mod upkeep;
 mod words;

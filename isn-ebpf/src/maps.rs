@@ -7,7 +7,7 @@
 //! | `SLOTS_*`, history | the end of every other handshake | packets of flows that are not translated | of all flows of a set, the one that was silent for longest is forgotten |
 //! | `PRINTS_*` | whoever takes a slot, or gives one up | packets of flows that may be in no table | - |
 //! | `TRANSLATED_*` | see `SLOTS_*`, where a set of slots is full | packets of flows that are in no slot | the SYN passes or is dropped, as configured; counted |
-//! | `SPREAD` | user space, once; what enters and leaves `TRANSLATED_*` | every packet | - |
+//! | `SPREAD` | user space, once; what enters and leaves `TRANSLATED_*` | packets of flows that are in no slot; the programs have a copy of all but what is counted | - |
 //! | `PREVIOUS_*` | SYNs that change a flow's offset | late segments of the incarnation before | the least recently used is forgotten |
 //! | `POLICY_*` | user space | SYNs | user space refuses the prefix |
 //! | `FILTER_*` | user space, before it guards; what restores flows | every plain packet | - |
@@ -37,7 +37,7 @@ use isn_common::{
     },
     filter,
     flow::{Key4, Key6},
-    slots::{Set, Spread},
+    slots::{Set, Spreading},
     storm::Cell,
 };
 
@@ -61,7 +61,7 @@ pub static PRINTS_V4: Array<KernelWord> = Array::with_max_entries(SETS, BPF_F_MM
 #[map]
 pub static PRINTS_V6: Array<KernelWord> = Array::with_max_entries(SETS, BPF_F_MMAPABLE);
 #[map]
-pub static SPREAD: Array<Spread<KernelWord>> = Array::with_max_entries(1, 0);
+pub static SPREAD: Array<Spreading<KernelWord>> = Array::with_max_entries(1, 0);
 #[map]
 pub static TRANSLATED_V4: HashMap<Key4, Flow<KernelWord>> =
     HashMap::with_max_entries(TRANSLATED, 0);

@@ -31,7 +31,7 @@ pub mod maps {
     pub const PRINTS_V4: &str = "PRINTS_V4";
     /// What is in each set of [`SLOTS_V6`]: array of words, see [`crate::slots::prints`].
     pub const PRINTS_V6: &str = "PRINTS_V6";
-    /// How flows are spread over sets: one [`crate::slots::Spread`].
+    /// How flows are spread over sets: one [`crate::slots::Spreading`].
     pub const SPREAD: &str = "SPREAD";
     /// Translated IPv4 flows whose set is full: hash, [`crate::flow::Key4`] to [`super::flow::Record`].
     pub const TRANSLATED_V4: &str = "TRANSLATED_V4";
@@ -105,6 +105,8 @@ pub mod programs {
     pub const REORDERS_READS: &str = "REORDERS_READS";
     /// What it must be on this machine.
     pub const REORDERS_READS_HERE: u8 = cfg!(not(target_arch = "x86_64")) as u8;
+    /// Another one: how flows are spread ([`crate::slots::Spread`]), as [`super::maps::SPREAD`] has it, so that no packet pays a lookup for it.
+    pub const SPREAD_HERE: &str = "SPREAD_HERE";
     /// XDP, packets from hosts to peers.
     pub const XDP_OUT: &str = "isn_xdp_out";
     /// XDP, packets from peers to hosts.
@@ -135,7 +137,7 @@ mod pod {
     };
     use crate::{
         flow::{Key4, Key6},
-        slots::Spread,
+        slots::{Spread, Spreading},
     };
 
     macro_rules! pod {
@@ -154,6 +156,7 @@ mod pod {
         Settings,
         Key4,
         Key6,
-        Spread<u64>
+        Spread,
+        Spreading<u64>
     );
 }

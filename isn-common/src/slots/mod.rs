@@ -32,7 +32,7 @@ mod tag;
 mod tests;
 
 pub use shelf::{New, Shelf};
-pub use spread::{KEYS, PLACES, Room, Spot, Spread, starts};
+pub use spread::{KEYS, PLACES, Room, Spot, Spread, Spreading, starts};
 use tag::{FREE, LIVE, live, state};
 
 use crate::{

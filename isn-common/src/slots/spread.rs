@@ -14,14 +14,14 @@ pub struct Spot {
     pub print: u32,
 }
 
-/// How flows are spread over sets, and how many found theirs full. Made with the table, and the same for its whole life.
+/// How flows are spread over sets. Made with the tables, and the same for their whole life.
 ///
 /// The hash is pair-multiply-shift (Thorup, "High speed hashing for integers and strings", section 3.5), strongly universal: whoever
 /// does not know the keys cannot choose flows that fall into the same set more often than by chance. Alone it would send flows with
 /// consecutive ports or addresses along a line that, by the chance of its keys, meets few of the sets: see [`Spread::hash`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct Spread<W> {
+pub struct Spread {
     /// Number of sets of each table, by the number of its [`Place`]; 0 of each where all translated flows lie in the overflow.
     pub sets: [u64; PLACES],
     /// Index of the first set of each table.
@@ -30,6 +30,14 @@ pub struct Spread<W> {
     pub flows: [u64; PLACES],
     /// Random numbers, two for each word of a key, and one.
     pub keys: [u64; KEYS],
+}
+
+/// The same with how many flows found their set full: what a map holds.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Spreading<W> {
+    /// How flows are spread.
+    pub spread: Spread,
     /// Flows in the overflow: IPv4, IPv6.
     pub overflowing: [W; 2],
 }
@@ -72,7 +80,15 @@ pub fn starts(sets: [u64; PLACES]) -> [u64; PLACES] {
     [0, translated, translated.saturating_add(half_open)]
 }
 
-impl<W> Spread<W> {
+impl Spread {
+    /// Of tables without sets.
+    pub const NONE: Self = Self {
+        sets: [0; PLACES],
+        starts: [0; PLACES],
+        flows: [0; PLACES],
+        keys: [0; KEYS],
+    };
+
     /// Where a flow with these words as its key is looked for in a table.
     #[must_use]
     #[inline(always)]
@@ -163,7 +179,7 @@ mod tests {
     }
 
     /// As user space makes it, but for where its random numbers come from.
-    fn spread(seed: u64) -> Spread<u64> {
+    fn spread(seed: u64) -> Spread {
         let mut random = seed;
         let keys = core::array::from_fn(|_| {
             random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
@@ -176,11 +192,10 @@ mod tests {
             starts: starts(sets),
             flows: [FLOWS.into(), 0, 0],
             keys,
-            overflowing: [0; 2],
         }
     }
 
-    fn overflowing<K: FlowKey>(spread: &Spread<u64>, key: impl Fn(u32) -> K) -> u32 {
+    fn overflowing<K: FlowKey>(spread: &Spread, key: impl Fn(u32) -> K) -> u32 {
         let mut sets = vec![0u32; Room::of(FLOWS).sets as usize];
         for number in 0..FLOWS {
             let spot = spread.spot(Place::Translated, key(number).words().as_ref());

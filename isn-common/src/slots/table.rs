@@ -1,6 +1,8 @@
 //! The tables over sets, prints and overflow: where a flow is found, put in, and removed.
 
-use super::{Announcement, New, Position, Put, Set, Shelf, Spot, Spread, tag::times_taken};
+use super::{
+    Announcement, New, Position, Put, Set, Shelf, Spot, Spread, Spreading, tag::times_taken,
+};
 use crate::{
     abi::flow::{Control, Flow, Record, Word, unpack},
     claim::{PATIENCE, claim, unclaim},
@@ -17,8 +19,11 @@ pub trait Parts<K: FlowKey> {
     /// A flow that was found.
     type Found;
 
-    /// How flows are spread; `None` only if the map is missing.
-    fn spread(&self) -> Option<&Spread<Self::Word>>;
+    /// How flows are spread.
+    fn spread(&self) -> &Spread;
+
+    /// The same with what is counted; `None` only if the map is missing.
+    fn spreading(&self) -> Option<&Spreading<Self::Word>>;
 
     /// A set by its index.
     fn set(&self, index: u32) -> Option<&Set<Self::Word, K>>;
@@ -30,7 +35,7 @@ pub trait Parts<K: FlowKey> {
     fn found(flow: &Flow<Self::Word>, tag: u64) -> Self::Found;
 
     /// How many flows lie in the overflow.
-    fn overflowing(spread: &Spread<Self::Word>) -> &Self::Word;
+    fn overflowing(spreading: &Spreading<Self::Word>) -> &Self::Word;
 
     /// A flow in the overflow.
     fn beside(&self, key: &K) -> Option<Self::Found>;
@@ -66,13 +71,13 @@ pub fn settled<K: FlowKey, P: Parts<K>>(
     key: &K,
     beside: impl FnOnce() -> Option<P::Found>,
 ) -> Option<P::Found> {
-    let spread = parts.spread()?;
+    let spread = parts.spread();
     let hash = spread.hash(key.words().as_ref());
     let home = spread.spot_of(Place::Translated, hash);
     if let Some(flow) = parts.set(home.set)?.find(home.first, key) {
         return Some(P::found(flow, 0));
     }
-    if P::overflowing(spread).load() != 0
+    if P::overflowing(parts.spreading()?).load() != 0
         && let Some(found) = beside()
     {
         return Some(found);
@@ -86,7 +91,7 @@ pub fn settled<K: FlowKey, P: Parts<K>>(
 /// A flow of the translated ones that lies in the overflow, if anything does.
 #[inline(always)]
 pub fn beside<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
-    if P::overflowing(parts.spread()?).load() == 0 {
+    if P::overflowing(parts.spreading()?).load() == 0 {
         return None;
     }
     parts.beside(key)
@@ -95,9 +100,7 @@ pub fn beside<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> Option<P::Found> {
 /// In which slot of a table a flow lies, as a number; 0 if in none.
 #[inline(always)]
 pub fn locate<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K) -> u64 {
-    let Some(spread) = parts.spread() else {
-        return 0;
-    };
+    let spread = parts.spread();
     locate_hashed(parts, spread, place, key, spread.hash(key.words().as_ref()))
 }
 
@@ -105,7 +108,7 @@ pub fn locate<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K) -> u64 
 #[inline(always)]
 fn locate_hashed<K: FlowKey, P: Parts<K>>(
     parts: &P,
-    spread: &Spread<P::Word>,
+    spread: &Spread,
     place: Place,
     key: &K,
     hash: u32,
@@ -127,9 +130,7 @@ fn locate_hashed<K: FlowKey, P: Parts<K>>(
 /// take. Nothing waits for what is read here, so that the processor goes on while memory answers, and asks for all of it at once.
 #[inline(always)]
 pub fn expect<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) {
-    let Some(spread) = parts.spread() else {
-        return;
-    };
+    let spread = parts.spread();
     let hash = spread.hash(key.words().as_ref());
     let half_open = spread.spot_of(Place::HalfOpen, hash);
     if let Some(shelf) = shelf(parts, half_open) {
@@ -146,9 +147,7 @@ pub fn expect<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) {
 /// overflow.
 #[inline(always)]
 pub fn locate_what_counts<K: FlowKey, P: Parts<K>>(parts: &P, key: &K) -> u64 {
-    let Some(spread) = parts.spread() else {
-        return 0;
-    };
+    let spread = parts.spread();
     let hash = spread.hash(key.words().as_ref());
     let translated = locate_hashed(parts, spread, Place::Translated, key, hash);
     if translated != 0 {
@@ -203,14 +202,14 @@ pub fn insert<K: FlowKey, P: Parts<K>>(
     record: &Record,
     now: Tick,
 ) -> Insertion {
-    let Some(spread) = parts.spread() else {
+    let Some(spreading) = parts.spreading() else {
         return Insertion::Full;
     };
     match parts.announce(place, key, record, now) {
         Put::Exists => Insertion::Exists,
         Put::Announced(announcement) => {
             let is_beside = matches!(place, Place::Translated)
-                && P::overflowing(spread).load() != 0
+                && P::overflowing(spreading).load() != 0
                 && parts.beside(key).is_some();
             if parts.confirm(place, key, announcement, is_beside, now) {
                 Insertion::Done
@@ -219,7 +218,7 @@ pub fn insert<K: FlowKey, P: Parts<K>>(
             }
         }
         Put::Full if matches!(place, Place::Translated) => {
-            insert_beside(parts, key, record, P::overflowing(spread))
+            insert_beside(parts, key, record, P::overflowing(spreading))
         }
         Put::Full => Insertion::Full,
     }
@@ -314,7 +313,7 @@ fn placed<'a, K: FlowKey, P: Parts<K>>(
     place: Place,
     key: &K,
 ) -> Option<(Shelf<'a, P::Word, K>, Spot)> {
-    let spread = parts.spread()?;
+    let spread = parts.spread();
     if spread.sets[place as usize] == 0 {
         return None;
     }
@@ -338,12 +337,12 @@ pub fn remove<K: FlowKey, P: Parts<K>>(parts: &P, place: Place, key: &K, now: Ti
     if in_slot || !matches!(place, Place::Translated) {
         return in_slot;
     }
-    let Some(spread) = parts.spread() else {
+    let Some(spreading) = parts.spreading() else {
         return false;
     };
-    let beside = P::overflowing(spread).load() != 0 && parts.remove_beside(key);
+    let beside = P::overflowing(spreading).load() != 0 && parts.remove_beside(key);
     if beside {
-        P::overflowing(spread).count(false);
+        P::overflowing(spreading).count(false);
     }
     beside
 }

@@ -50,7 +50,7 @@ fn keys() -> [u64; KEYS] {
 
 /// A table in ordinary memory. Every access to a word of it may be the turn of another CPU.
 struct Lab {
-    spread: Spread<Stepped>,
+    spread: Spreading<Stepped>,
     sets: Vec<Set<Stepped, Key4>>,
     prints: Vec<Stepped>,
     beside: Mutex<HashMap<Key4, Record>>,
@@ -132,11 +132,13 @@ impl Lab {
             },
         };
         Self {
-            spread: Spread {
-                sets: [sets.into(); PLACES],
-                starts: starts([sets.into(); PLACES]),
-                flows: [0; PLACES],
-                keys: keys(),
+            spread: Spreading {
+                spread: Spread {
+                    sets: [sets.into(); PLACES],
+                    starts: starts([sets.into(); PLACES]),
+                    flows: [0; PLACES],
+                    keys: keys(),
+                },
                 overflowing: Default::default(),
             },
             prints: (0..3 * sets).map(|_| Stepped::default()).collect(),
@@ -204,7 +206,11 @@ impl Parts<Key4> for Lab {
     type Word = Stepped;
     type Found = ();
 
-    fn spread(&self) -> Option<&Spread<Stepped>> {
+    fn spread(&self) -> &Spread {
+        &self.spread.spread
+    }
+
+    fn spreading(&self) -> Option<&Spreading<Stepped>> {
         Some(&self.spread)
     }
 
@@ -218,8 +224,8 @@ impl Parts<Key4> for Lab {
 
     fn found(_: &Flow<Stepped>, _: u64) {}
 
-    fn overflowing(spread: &Spread<Stepped>) -> &Stepped {
-        &spread.overflowing[0]
+    fn overflowing(spreading: &Spreading<Stepped>) -> &Stepped {
+        &spreading.overflowing[0]
     }
 
     fn beside(&self, key: &Key4) -> Option<()> {
@@ -320,7 +326,7 @@ fn a_slot_is_used_again_only_when_nobody_can_hold_its_flow() {
 #[test]
 fn without_sets_all_flows_lie_beside() {
     let mut lab = Lab::new(1, 2);
-    lab.spread.sets = [0; PLACES];
+    lab.spread.spread.sets = [0; PLACES];
     assert_eq!(lab.insert(&key(1), NOW), Insertion::Done);
     assert!(lab.holds(&key(1)) && lab.beside() == 1);
 }
@@ -631,12 +637,11 @@ fn a_flow_that_moves_is_always_found() {
 
 #[test]
 fn flows_spread_over_sets_as_by_chance() {
-    let spread: Spread<u64> = Spread {
+    let spread = Spread {
         sets: [1000, 0, 0],
         starts: [0; PLACES],
         flows: [0; PLACES],
         keys: keys(),
-        overflowing: [0; 2],
     };
     let mut sets = vec![0u32; 1000];
     let mut firsts = [0u32; WAYS as usize];

@@ -8,7 +8,7 @@ use aya::{
 use isn_common::{
     abi::{maps as names, programs, settings::Limits},
     flow::Direction,
-    slots::Room,
+    slots::{Room, Spread},
 };
 
 use super::{
@@ -118,6 +118,9 @@ impl Programs {
             &programs::REORDERS_READS_HERE,
             true,
         );
+        let layout = capacities.layout();
+        let spread = slots::settled_or_drawn(pins, &layout)?;
+        loader.override_global(programs::SPREAD_HERE, &spread, true);
         loader.verifier_log_level(level | VerifierLogLevel::STATS);
         for name in maps::ALL {
             let path = pins.map(name);
@@ -129,7 +132,6 @@ impl Programs {
             }
             loader.map_pin_path(name, path);
         }
-        let layout = capacities.layout();
         let sized = [
             ([names::SLOTS_V4, names::SLOTS_V6], layout.all_sets()),
             ([names::PRINTS_V4, names::PRINTS_V6], layout.all_sets()),
@@ -147,7 +149,7 @@ impl Programs {
         let mut ebpf = loader
             .load(OBJECT)
             .map_err(|error| not_prepared(&error, pins))?;
-        settle_spread(&mut ebpf, &layout)?;
+        settle_spread(&mut ebpf, spread)?;
         Ok(Self { ebpf, verbose })
     }
 
@@ -210,14 +212,14 @@ impl Programs {
     }
 }
 
-/// Settles how flows are spread over slots, before anything else is written: without that, the overflow would have to hold all.
-fn settle_spread(ebpf: &mut Ebpf, layout: &Layout) -> Result<(), Failure> {
+/// Settles how flows are spread over slots, as the programs have it, before anything else is written.
+fn settle_spread(ebpf: &mut Ebpf, spread: Spread) -> Result<(), Failure> {
     let what = "cannot settle how flows are spread over their slots";
     let remedy = "build isnguard again: the object in it is not of this version";
     let map = ebpf
         .map_mut(names::SPREAD)
         .ok_or_else(|| Failure::new(what, "the object does not spread flows", remedy))?;
-    slots::settle(&mut map.try_into().explain(what, remedy)?, layout)
+    slots::settle(&mut map.try_into().explain(what, remedy)?, spread)
 }
 
 /// What the programs are to log: they write nothing that nobody wants to read.

@@ -1,14 +1,18 @@
 //! The slots of all flows (`isn_common::slots`), mapped into memory: user space reads them where the data plane writes them, without a
 //! call into the kernel for each.
 
-use std::{ops::Range, sync::atomic::AtomicU64};
+use std::{
+    borrow::{Borrow, BorrowMut},
+    ops::Range,
+    sync::atomic::AtomicU64,
+};
 
 use aya::maps::{Array, MapData, MapError};
 use isn_common::{
     abi::{flow::Record, maps as names},
     expiry::Place,
     flow::FlowKey,
-    slots::{self, KEYS, PLACES, Shelf, Spread, prints::Prints},
+    slots::{self, KEYS, PLACES, Shelf, Spread, Spreading, prints::Prints},
 };
 
 use super::{mapped::Mapped, maps, pins::Pins};
@@ -16,6 +20,9 @@ use crate::failure::{Explain as _, Failure};
 
 /// A set of slots that the data plane uses too.
 pub type Set<K> = slots::Set<AtomicU64, K>;
+
+/// What fails where it cannot be settled how flows are spread.
+const WHAT: &str = "cannot settle how flows are spread over their slots";
 
 /// All sets of one address family, and what is in them.
 pub struct Slots<K: FlowKey> {
@@ -65,7 +72,7 @@ impl<K: FlowKey> Slots<K> {
 
     /// The record of a flow that is in its slot.
     #[must_use]
-    pub fn get(&self, spread: &Spread<u64>, place: Place, key: &K) -> Option<Record> {
+    pub fn get(&self, spread: &Spread, place: Place, key: &K) -> Option<Record> {
         let spot = spread.spot(place, key.words().as_ref());
         let set = self.sets.values().get(spot.set as usize)?;
         Some(set.find(spot.first, key)?.record())
@@ -74,15 +81,19 @@ impl<K: FlowKey> Slots<K> {
 
 /// Which sets are those of a table.
 #[must_use]
-pub fn range(spread: &Spread<u64>, place: Place) -> Range<usize> {
+pub fn range(spread: &Spread, place: Place) -> Range<usize> {
     let number = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
     let start = number(spread.starts[place as usize]);
     start..start.saturating_add(number(spread.sets[place as usize]))
 }
 
 /// How flows are spread over the sets of an instance.
-pub fn spread(pins: &Pins) -> Result<Spread<u64>, Failure> {
-    let map: Array<MapData, Spread<u64>> = maps::open(pins, names::SPREAD)?;
+pub fn spread(pins: &Pins) -> Result<Spread, Failure> {
+    let map: Array<MapData, Spreading<u64>> = maps::open(pins, names::SPREAD)?;
+    Ok(read(&map)?.spread)
+}
+
+fn read<T: Borrow<MapData>>(map: &Array<T, Spreading<u64>>) -> Result<Spreading<u64>, Failure> {
     map.get(&0, 0).explain(
         "cannot read how flows are spread over their slots",
         "run it as root",
@@ -107,32 +118,41 @@ impl Layout {
 
     /// How flows are spread by these keys.
     #[must_use]
-    pub fn spread(&self, keys: [u64; KEYS]) -> Spread<u64> {
+    pub fn spread(&self, keys: [u64; KEYS]) -> Spread {
         let sets = self.sets.map(u64::from);
         Spread {
             sets,
             starts: slots::starts(sets),
             flows: self.flows.map(u64::from),
             keys,
-            overflowing: [0; 2],
         }
     }
 }
 
-/// Draws how flows are spread, if that is not settled yet: it is for the life of the instance.
-pub fn settle<T>(map: &mut Array<T, Spread<u64>>, layout: &Layout) -> Result<(), Failure>
-where
-    T: std::borrow::BorrowMut<MapData>,
-{
-    let what = "cannot settle how flows are spread over their slots";
-    let there = map.get(&0, 0).explain(what, "run it as root")?;
-    if there.sets != [0; PLACES] {
-        return Ok(());
+/// How flows are spread over the sets of an instance: as it is settled, for the instance's whole life, or drawn now.
+pub fn settled_or_drawn(pins: &Pins, layout: &Layout) -> Result<Spread, Failure> {
+    if pins.map(names::SPREAD).exists() {
+        let settled = spread(pins)?;
+        if settled.sets != [0; PLACES] {
+            return Ok(settled);
+        }
     }
     let mut keys = [0; KEYS];
     for key in &mut keys {
-        *key = getrandom::u64().explain(what, "see whether getrandom(2) works")?;
+        *key = getrandom::u64().explain(WHAT, "see whether getrandom(2) works")?;
     }
-    map.set(0, layout.spread(keys), 0)
-        .explain(what, "run it as root")
+    Ok(layout.spread(keys))
+}
+
+/// Settles how flows are spread, if that is not settled yet.
+pub fn settle<T: BorrowMut<MapData>>(
+    map: &mut Array<T, Spreading<u64>>,
+    spread: Spread,
+) -> Result<(), Failure> {
+    let there = read(map)?;
+    if there.spread == spread {
+        return Ok(());
+    }
+    let settled = Spreading { spread, ..there };
+    map.set(0, settled, 0).explain(WHAT, "run it as root")
 }

@@ -24,7 +24,7 @@ pub struct Table<K: Key> {
     name: &'static str,
     place: Place,
     slots: Arc<Slots<K>>,
-    spread: Spread<u64>,
+    spread: Spread,
     sets: Range<usize>,
     capacity: u32,
     beside: Option<Beside<K>>,
@@ -49,7 +49,7 @@ impl<K: Key> Table<K> {
         name: &'static str,
         place: Place,
         slots: Arc<Slots<K>>,
-        spread: Spread<u64>,
+        spread: Spread,
     ) -> Self {
         let capacity = u32::try_from(spread.flows[place as usize]).unwrap_or(u32::MAX);
         Self {

@@ -10,7 +10,7 @@ use aya::{
 use isn_common::{
     abi::{flow::Record, maps},
     expiry::Place,
-    slots::{KEYS, New, Put, Spread},
+    slots::{KEYS, New, Put, Spread, Spreading},
 };
 use isnguard::dataplane::{
     Key,
@@ -27,7 +27,7 @@ pub struct Names {
     pub slots: [&'static str; 2],
     /// The hash table beside those of translated flows.
     pub beside: &'static str,
-    /// Index of its flows there in [`Spread::overflowing`].
+    /// Index of its flows there in [`Spreading::overflowing`].
     pub family: usize,
 }
 
@@ -62,14 +62,23 @@ pub fn slots<K: Key>(ebpf: &Ebpf, names: Names) -> Result<Slots<K>> {
     }
 }
 
-/// Spreads flows over so many sets, the same way each time.
-pub fn spread(ebpf: &mut Ebpf, layout: &Layout) -> Result<()> {
+/// How flows are spread over so many sets: the same way each time.
+#[must_use]
+pub fn spread(layout: &Layout) -> Spread {
     let mut random = fastrand::Rng::with_seed(1);
-    let keys = [(); KEYS].map(|()| random.u64(..));
-    Ok(spread_map(ebpf)?.set(0, layout.spread(keys), 0)?)
+    layout.spread([(); KEYS].map(|()| random.u64(..)))
 }
 
-fn spread_map(ebpf: &mut Ebpf) -> Result<Array<&mut MapData, Spread<u64>>> {
+/// Writes down how they are spread, as the programs know it.
+pub fn settle(ebpf: &mut Ebpf, spread: Spread) -> Result<()> {
+    let spreading = Spreading {
+        spread,
+        overflowing: [0; 2],
+    };
+    Ok(spread_map(ebpf)?.set(0, spreading, 0)?)
+}
+
+fn spread_map(ebpf: &mut Ebpf) -> Result<Array<&mut MapData, Spreading<u64>>> {
     let map = ebpf
         .map_mut(maps::SPREAD)
         .context("the object does not spread flows")?;
@@ -96,8 +105,8 @@ impl<'a, K: Key + Eq + std::hash::Hash> Flows<'a, K> {
     }
 
     /// How flows are spread, and which sets are those of this table.
-    fn sets(&mut self) -> Result<(Spread<u64>, Range<usize>)> {
-        let spread = spread_map(self.ebpf)?.get(&0, 0)?;
+    fn sets(&mut self) -> Result<(Spread, Range<usize>)> {
+        let spread = spread_map(self.ebpf)?.get(&0, 0)?.spread;
         Ok((spread, range(&spread, self.place)))
     }
 
@@ -125,7 +134,7 @@ impl<'a, K: Key + Eq + std::hash::Hash> Flows<'a, K> {
 
     /// All flows, which are not there any more afterwards.
     pub fn take(&mut self) -> Result<std::collections::HashMap<K, Record>> {
-        let (spread, sets) = self.sets()?;
+        let (_, sets) = self.sets()?;
         let mut flows: std::collections::HashMap<K, Record> =
             self.slots.flows(sets.clone()).collect();
         let shelves = self.slots.sets(sets.clone()).iter();
@@ -135,7 +144,7 @@ impl<'a, K: Key + Eq + std::hash::Hash> Flows<'a, K> {
             }
         }
         let is_beside = self.place == Place::Translated;
-        if is_beside && spread.overflowing[self.names.family] != 0 {
+        if is_beside && self.overflowing()? != 0 {
             match self.ebpf.map(self.names.beside) {
                 Some(Map::HashMap(data)) => flows.extend(take_all::<K, Record>(data.fd().as_fd())?),
                 _ => bail!("the object has no map {}", self.names.beside),
@@ -195,8 +204,8 @@ impl<'a, K: Key + Eq + std::hash::Hash> Flows<'a, K> {
     fn overflow(&mut self, change: impl Fn(u64) -> u64) -> Result<()> {
         let family = self.names.family;
         let mut map = spread_map(self.ebpf)?;
-        let mut spread = map.get(&0, 0)?;
-        spread.overflowing[family] = change(spread.overflowing[family]);
-        Ok(map.set(0, spread, 0)?)
+        let mut spreading = map.get(&0, 0)?;
+        spreading.overflowing[family] = change(spreading.overflowing[family]);
+        Ok(map.set(0, spreading, 0)?)
     }
 }

@@ -119,8 +119,10 @@ impl Kernel {
             sets: places.map(|flows| slots::Room::of(flows).sets),
             flows: places,
         };
+        let spread = flows::spread(&layout);
         let mut ebpf = EbpfLoader::new()
             .override_global(programs::REORDERS_READS, &reorders_reads, true)
+            .override_global(programs::SPREAD_HERE, &spread, true)
             .map_max_entries(maps::SLOTS_V4, layout.all_sets())
             .map_max_entries(maps::SLOTS_V6, layout.all_sets())
             .map_max_entries(maps::PRINTS_V4, layout.all_sets())
@@ -148,7 +150,7 @@ impl Kernel {
         <&mut SchedClassifier>::try_from(upkeep)?
             .load()
             .context("the kernel refuses the program for upkeep")?;
-        flows::spread(&mut ebpf, &layout)?;
+        flows::settle(&mut ebpf, spread)?;
         Ok(Self {
             slots_v4: flows::slots(&ebpf, flows::V4)?,
             slots_v6: flows::slots(&ebpf, flows::V6)?,

@@ -15,7 +15,7 @@ use isn_common::{
     abi::{flow::Record, maps as names},
     expiry::Place,
     flow::{Key4, Key6},
-    slots::Spread,
+    slots::{Spread, Spreading},
 };
 use isn_tests::{
     crowd::{Crowd, add_hosts, ends, ensure_unbroken, peer},
@@ -152,7 +152,7 @@ fn resets(lab: &Lab) -> Result<[u64; 2]> {
 struct Tables<K: Key> {
     beside: HashMap<MapData, K, Record>,
     slots: Slots<K>,
-    spread: Spread<u64>,
+    spread: Spread,
 }
 
 impl<K: Key> Tables<K> {
@@ -160,11 +160,11 @@ impl<K: Key> Tables<K> {
         let open = |name: &str| {
             MapData::from_pin(pins.join(name)).with_context(|| format!("cannot open {name}"))
         };
-        let spread: Array<_, Spread<u64>> = Map::Array(open(names::SPREAD)?).try_into()?;
+        let spread: Array<_, Spreading<u64>> = Map::Array(open(names::SPREAD)?).try_into()?;
         Ok(Self {
             beside: Map::HashMap(open(beside)?).try_into()?,
             slots: Slots::of(&open(sets)?, &open(prints)?)?,
-            spread: spread.get(&0, 0)?,
+            spread: spread.get(&0, 0)?.spread,
         })
     }
 
