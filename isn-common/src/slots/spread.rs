@@ -65,7 +65,7 @@ impl Room {
     /// 5.23 %); the overflow has room for 5.47 % and what chance adds in a smaller table, and for all of a small one.
     #[must_use]
     pub const fn of(flows: u32) -> Self {
-        let beside = (flows / 128 * 7).saturating_add(256);
+        let beside = (flows / 128).saturating_mul(7).saturating_add(256);
         Self {
             sets: flows.div_ceil(6),
             beside: if beside < flows { beside } else { flows },
@@ -155,7 +155,7 @@ mod tests {
         Key4 {
             host: (0x0a01_0000 + host).to_be_bytes(),
             peer: (0xc612_0000 + peer).to_be_bytes(),
-            host_port: (port as u16).to_be_bytes(),
+            host_port: u16::try_from(port).expect("a port").to_be_bytes(),
             peer_port: 80u16.to_be_bytes(),
             vlan: 0,
         }
