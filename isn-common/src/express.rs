@@ -284,8 +284,8 @@ fn ipv6<P: Packet>(
     Some((key, segment))
 }
 
-/// The TCP header of a datagram of so many octets, of which `before` are its IP header, behind `tags` octets of tags; `None` if it is not plain, or not all of it is in the frame
-/// and at hand.
+/// The TCP header of a datagram of so many octets, of which `before` are its IP header, behind `tags` octets of tags; `None` if it is not plain, or not all
+/// of it is in the frame and at hand.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "parts of words are taken")]
 fn segment<P: Packet>(
