@@ -1,7 +1,7 @@
 //! What the pins of an instance hold: maps of the right shape, and programs of ours on them, where the
 //! names of the pins say.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, sync::OnceLock};
 
 use aya::{maps::MapInfo, programs::ProgramInfo};
 use aya_obj::Object as BpfObject;
@@ -66,10 +66,7 @@ pub fn pinned_maps(pins: &Pins) -> Result<MapIds, Failure> {
     if !exists(&pins.map(names::SETTINGS)) || settings_version(pins)? != Some(ABI_VERSION) {
         return Ok(MapIds::new());
     }
-    let object = BpfObject::parse(OBJECT).explain(
-        "cannot read the BPF object",
-        "build isnguard again: the object in it is damaged",
-    )?;
+    let shapes = shapes()?;
     let mut ids = MapIds::new();
     for name in maps::ALL {
         let path = pins.map(name);
@@ -77,19 +74,34 @@ pub fn pinned_maps(pins: &Pins) -> Result<MapIds, Failure> {
             continue;
         }
         let info = map(&path)?;
-        let wanted = object.maps.get(name).ok_or_else(|| {
+        let wanted = shapes.get(name).ok_or_else(|| {
             let why = "this version has no such map";
             distrust(&path, why)
         })?;
-        let wanted = Shape {
-            kind: wanted.map_type(),
-            key: wanted.key_size(),
-            value: wanted.value_size(),
-        };
-        is_map(&info, name, wanted).map_err(|why| distrust(&path, why))?;
+        is_map(&info, name, *wanted).map_err(|why| distrust(&path, why))?;
         ids.insert(name.to_owned(), info.id());
     }
     Ok(ids)
+}
+
+/// The shapes of this version's maps, by name. Read from the object once: that has megabytes, and pins are looked at with every scrape.
+fn shapes() -> Result<&'static HashMap<String, Shape>, Failure> {
+    static SHAPES: OnceLock<HashMap<String, Shape>> = OnceLock::new();
+    if let Some(shapes) = SHAPES.get() {
+        return Ok(shapes);
+    }
+    let object = BpfObject::parse(OBJECT).explain(
+        "cannot read the BPF object",
+        "build isnguard again: the object in it is damaged",
+    )?;
+    let shape = |map: &aya_obj::Map| Shape {
+        kind: map.map_type(),
+        key: map.key_size(),
+        value: map.value_size(),
+    };
+    let shapes = object.maps.iter();
+    let shapes = shapes.map(|(name, map)| (name.clone(), shape(map)));
+    Ok(SHAPES.get_or_init(|| shapes.collect()))
 }
 
 /// The version that the settings tell; `None` if their layout is not the one of this version.

@@ -15,7 +15,7 @@ use isn_common::{
 use super::{
     filter::Filter,
     pins::Pins,
-    slots::Slots,
+    slots::Unmapped,
     table::{Beside, Table},
     upkeep::Key,
 };
@@ -277,16 +277,14 @@ fn filter(pins: &Pins, name: &'static str) -> Result<Filter, Failure> {
 }
 
 /// The slots of a family, by the names of their maps.
-fn slots<K: Key>(pins: &Pins, names: [&str; 2]) -> Result<Slots<K>, Failure> {
-    let mapped = || {
-        let [sets, prints] = names.map(|name| MapData::from_pin(pins.map(name)));
-        Slots::of(&sets?, &prints?)
-    };
-    let [sets, prints] = names;
-    mapped().explain(
-        format!("cannot map {sets} and {prints} into memory"),
-        AS_ROOT,
-    )
+fn slots<K: Key>(pins: &Pins, names: [&str; 2]) -> Result<Unmapped<K>, Failure> {
+    let [sets, prints] = names.map(|name| MapData::from_pin(pins.map(name)));
+    let [first, second] = names;
+    let what = || format!("cannot open {first} and {second}");
+    Ok(Unmapped::new(
+        sets.explain(what(), AS_ROOT)?,
+        prints.explain(what(), AS_ROOT)?,
+    ))
 }
 
 /// The hash table beside the slots of translated flows.

@@ -4,7 +4,7 @@
 use std::{
     borrow::{Borrow, BorrowMut},
     ops::Range,
-    sync::atomic::AtomicU64,
+    sync::{OnceLock, atomic::AtomicU64},
 };
 
 use aya::maps::{Array, MapData, MapError};
@@ -76,6 +76,35 @@ impl<K: FlowKey> Slots<K> {
         let spot = spread.spot(place, key.words().as_ref());
         let set = self.sets.values().get(spot.set as usize)?;
         Some(set.find(spot.first, key)?.record())
+    }
+}
+
+/// The slots of one address family, mapped once somebody wants to read a flow: the kernel takes a while to lay large tables into a process, and most
+/// readers of an instance have no use for them.
+pub struct Unmapped<K: FlowKey> {
+    sets: MapData,
+    prints: MapData,
+    mapped: OnceLock<Slots<K>>,
+}
+
+impl<K: FlowKey> Unmapped<K> {
+    /// In these maps.
+    #[must_use]
+    pub const fn new(sets: MapData, prints: MapData) -> Self {
+        Self {
+            sets,
+            prints,
+            mapped: OnceLock::new(),
+        }
+    }
+
+    /// The slots, mapped now if they were not yet.
+    pub fn mapped(&self) -> Result<&Slots<K>, MapError> {
+        if let Some(slots) = self.mapped.get() {
+            return Ok(slots);
+        }
+        let slots = Slots::of(&self.sets, &self.prints)?;
+        Ok(self.mapped.get_or_init(|| slots))
     }
 }
 

@@ -11,7 +11,7 @@ use isn_common::{
 
 use super::{
     batch::{self, Batches},
-    slots::{self, Slots},
+    slots::{self, Slots, Unmapped},
     upkeep::Key,
 };
 use crate::failure::{Explain as _, Failure};
@@ -23,7 +23,7 @@ const SETS: usize = 512;
 pub struct Table<K: Key> {
     name: &'static str,
     place: Place,
-    slots: Arc<Slots<K>>,
+    slots: Arc<Unmapped<K>>,
     spread: Spread,
     sets: Range<usize>,
     capacity: u32,
@@ -48,7 +48,7 @@ impl<K: Key> Table<K> {
     pub(super) fn new(
         name: &'static str,
         place: Place,
-        slots: Arc<Slots<K>>,
+        slots: Arc<Unmapped<K>>,
         spread: Spread,
     ) -> Self {
         let capacity = u32::try_from(spread.flows[place as usize]).unwrap_or(u32::MAX);
@@ -89,7 +89,7 @@ impl<K: Key> Table<K> {
         &self,
         mut handle: impl FnMut(&K, &Record) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        for (key, record) in self.slots.flows(self.sets.clone()) {
+        for (key, record) in self.slots()?.flows(self.sets.clone()) {
             handle(&key, &record)?;
         }
         let Some(beside) = &self.beside else {
@@ -116,7 +116,7 @@ impl<K: Key> Table<K> {
         let start = self.sets.start.saturating_add(cursor.sets);
         if start < self.sets.end {
             let end = start.saturating_add(SETS).min(self.sets.end);
-            for (key, record) in self.slots.flows(start..end) {
+            for (key, record) in self.slots()?.flows(start..end) {
                 handle(&key, &record);
             }
             cursor.sets += end - start;
@@ -143,7 +143,7 @@ impl<K: Key> Table<K> {
 
     /// The record of a flow, or `None` if it is not there.
     pub fn get(&self, key: &K) -> Result<Option<Record>, Failure> {
-        let in_slot = self.slots.get(&self.spread, self.place, key);
+        let in_slot = self.slots()?.get(&self.spread, self.place, key);
         let Some(beside) = &self.beside else {
             return Ok(in_slot);
         };
@@ -155,6 +155,12 @@ impl<K: Key> Table<K> {
             Err(MapError::KeyNotFound) => Ok(None),
             Err(error) => Err(error).explain(self.cannot_read(), "run it as root"),
         }
+    }
+
+    fn slots(&self) -> Result<&Slots<K>, Failure> {
+        self.slots
+            .mapped()
+            .explain(self.cannot_read(), "run it as root")
     }
 
     fn cannot_read(&self) -> String {
