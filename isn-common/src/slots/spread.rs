@@ -17,8 +17,10 @@ pub struct Spot {
 /// How flows are spread over sets. Made with the tables, and the same for their whole life.
 ///
 /// The hash is pair-multiply-shift (Thorup, "High speed hashing for integers and strings", section 3.5), strongly universal: whoever
-/// does not know the keys cannot choose flows that fall into the same set more often than by chance. Alone it would send flows with
-/// consecutive ports or addresses along a line that, by the chance of its keys, meets few of the sets: see [`Spread::hash`].
+/// does not know the keys cannot choose flows that fall into the same set more often than by chance. It sends flows with consecutive ports or
+/// addresses along a line that, by the chance of its keys, meets all sets evenly, or few of them. A table in which no place may be denied to a
+/// flow before it is full mixes it once more, and is filled as by chance whatever the keys are ([`mixed`]). The others, which have no overflow,
+/// take the line, with keys that user space chooses so that it is even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Spread {
@@ -96,17 +98,19 @@ impl Spread {
         self.spot_of(place, self.hash(key))
     }
 
-    /// The same for a key with this hash.
+    /// The same for a key with this sum.
     #[must_use]
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
-    pub const fn spot_of(&self, place: Place, hash: u32) -> Spot {
-        let (start, sets) = match place {
-            Place::Translated => (0, self.sets[0]),
+    pub const fn spot_of(&self, place: Place, sum: u64) -> Spot {
+        let (start, sets, hash) = match place {
+            Place::Translated => (0, self.sets[0], mixed(sum)),
             // One path for the verifier.
-            Place::HalfOpen | Place::History => {
-                (self.starts[place as usize], self.sets[place as usize])
-            }
+            Place::HalfOpen | Place::History => (
+                self.starts[place as usize],
+                self.sets[place as usize],
+                unpack(sum).1,
+            ),
         };
         Spot {
             set: start.wrapping_add((hash as u64).wrapping_mul(sets) >> 32) as u32,
@@ -115,13 +119,10 @@ impl Spread {
         }
     }
 
-    /// The hash of a key.
-    ///
-    /// The upper half of the sum is strongly universal even for whoever is told the lower one, so what is made of both by an exclusive or
-    /// and an odd factor is so too. And where the upper halves of many keys lie on one line, the lower ones lie on another.
+    /// The sum of a key, of which tables take their hashes: the upper half is one.
     #[must_use]
     #[inline(always)]
-    pub fn hash(&self, key: &[u64]) -> u32 {
+    pub fn hash(&self, key: &[u64]) -> u64 {
         let mut sum = self.keys[KEYS - 1];
         for (word, by) in key.iter().zip(self.keys.as_chunks::<2>().0) {
             let (low, high) = unpack(*word);
@@ -131,9 +132,16 @@ impl Spread {
             );
             sum = sum.wrapping_add(one.wrapping_mul(other));
         }
-        let (low, high) = unpack(sum);
-        (high ^ low ^ low >> 15).wrapping_mul(FACTOR)
+        sum
     }
+}
+
+/// The upper half of a sum is strongly universal even for whoever is told the lower one, so what is made of both by an exclusive or and an odd
+/// factor is so too. And where the upper halves of many keys lie on one line, the lower ones lie on another.
+#[inline(always)]
+const fn mixed(sum: u64) -> u32 {
+    let (low, high) = unpack(sum);
+    (high ^ low ^ low >> 15).wrapping_mul(FACTOR)
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ fn locate_hashed<K: FlowKey, P: Parts<K>>(
     spread: &Spread,
     place: Place,
     key: &K,
-    hash: u32,
+    hash: u64,
 ) -> u64 {
     let home = spread.spot_of(place, hash);
     let found = shelf(parts, home).and_then(|shelf| shelf.seek(home, key));

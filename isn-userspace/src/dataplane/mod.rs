@@ -39,6 +39,7 @@ pub(crate) mod refusal;
 mod remembered;
 mod reset;
 mod restore;
+mod rows;
 mod samples;
 mod seat;
 mod sit;

@@ -15,7 +15,7 @@ use isn_common::{
     slots::{self, KEYS, PLACES, Shelf, Spread, Spreading, prints::Prints},
 };
 
-use super::{mapped::Mapped, maps, pins::Pins};
+use super::{mapped::Mapped, maps, pins::Pins, rows};
 use crate::failure::{Explain as _, Failure};
 
 /// A set of slots that the data plane uses too.
@@ -166,11 +166,13 @@ pub fn settled_or_drawn(pins: &Pins, layout: &Layout) -> Result<Spread, Failure>
             return Ok(settled);
         }
     }
-    let mut keys = [0; KEYS];
-    for key in &mut keys {
-        *key = getrandom::u64().explain(WHAT, "see whether getrandom(2) works")?;
-    }
-    Ok(layout.spread(keys))
+    rows::choose(|| {
+        let mut keys = [0; KEYS];
+        for key in &mut keys {
+            *key = getrandom::u64().explain(WHAT, "see whether getrandom(2) works")?;
+        }
+        Ok(layout.spread(keys))
+    })
 }
 
 /// Settles how flows are spread, if that is not settled yet.
