@@ -31,8 +31,8 @@ pub struct Holdings {
 /// What a process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessHoldings {
-    /// Resident memory in KiB.
-    pub resident_kib: u64,
+    /// Memory of its own in KiB (`RssAnon`): the tables that it maps now and then belong to the kernel.
+    pub own_kib: u64,
     /// Open descriptors.
     pub descriptors: usize,
 }
@@ -82,15 +82,15 @@ impl ProcessHoldings {
     /// Of a living process.
     pub fn of(pid: u32) -> Result<Self> {
         let status = read(&format!("/proc/{pid}/status"))?;
-        let resident = status
+        let own = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix("RssAnon:"))
             .and_then(|rest| rest.split_whitespace().next())
-            .with_context(|| format!("no VmRSS in /proc/{pid}/status"))?;
+            .with_context(|| format!("no RssAnon in /proc/{pid}/status"))?;
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
             .with_context(|| format!("cannot list the descriptors of process {pid}"))?;
         Ok(Self {
-            resident_kib: resident.parse()?,
+            own_kib: own.parse()?,
             descriptors: descriptors.count(),
         })
     }

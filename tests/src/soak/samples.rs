@@ -55,7 +55,7 @@ impl Samples {
             } = sample.kernel;
             table.add_row([
                 sample.at.as_secs(),
-                sample.process.resident_kib,
+                sample.process.own_kib,
                 sample.process.descriptors as u64,
                 pins as u64,
                 programs as u64,
@@ -82,11 +82,11 @@ impl Samples {
                 grown.push(format!("{what} grew from {first} to {last}"));
             }
         };
-        let kib = first.process.resident_kib;
+        let kib = first.process.own_kib;
         compare(
             "memory of `run` in KiB",
             kib,
-            last.process.resident_kib,
+            last.process.own_kib,
             SLACK_KIB + kib / 10,
         );
         let descriptors = |sample: &Sample| sample.process.descriptors as u64;
@@ -119,11 +119,11 @@ impl Samples {
 mod tests {
     use super::*;
 
-    fn sample(resident_kib: u64, descriptors: usize, maps: usize) -> Sample {
+    fn sample(own_kib: u64, descriptors: usize, maps: usize) -> Sample {
         Sample {
             at: Duration::ZERO,
             process: ProcessHoldings {
-                resident_kib,
+                own_kib,
                 descriptors,
             },
             kernel: Holdings {

@@ -13,6 +13,7 @@ use isn_tests::{
     family::Family,
     flood::{Flood, Scan, ground, ground::link_address},
     gateway::Isnguard,
+    holdings::ProcessHoldings,
     packet_socket::PacketSocket,
     resident::Resident,
     setup::{Hook, Placement, Setup},
@@ -33,19 +34,8 @@ const ROUNDS: u16 = 30;
 const MORE_MEMORY: u64 = 40 * 1024;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Resident memory of a process in KiB, and the processor time that it has used.
-fn cost(pid: u32) -> Result<(u64, Duration)> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let resident = status
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("VmRSS:")?
-                .split_whitespace()
-                .next()?
-                .parse()
-                .ok()
-        })
-        .context("no VmRSS")?;
+/// Processor time that a process has used.
+fn processor_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, fields) = stat.rsplit_once(')').context("no name")?;
     let ticks: u64 = fields
@@ -55,7 +45,7 @@ fn cost(pid: u32) -> Result<(u64, Duration)> {
         .map(str::parse::<u64>)
         .sum::<Result<_, _>>()?;
     // USER_HZ, which is 100 on every machine of today.
-    Ok((resident, Duration::from_millis(10 * ticks)))
+    Ok(Duration::from_millis(10 * ticks))
 }
 
 /// SYNs from ever new senders, as fast as they go.
@@ -86,7 +76,7 @@ fn floods_drown_no_other_host_s_samples() -> Result<()> {
     let _device = Device::start(&lab, Kind::Rule64K.make(SEED))?;
     let mut isnguard = Isnguard::new(&lab.gateway)?;
     let (run, _) = Resident::start(&mut isnguard, &Setup::new(Placement::Inside, Hook::Xdp))?;
-    let (before, _) = cost(run.id())?;
+    let before = ProcessHoldings::of(run.id())?.own_kib;
     let scan = Flood::scan(&lab, FAMILY, Scan::Silence)?;
     let began = Instant::now();
     thread::scope(|scope| -> Result<()> {
@@ -101,7 +91,8 @@ fn floods_drown_no_other_host_s_samples() -> Result<()> {
         let report = report(&isnguard, &[])?;
         Ok((report["matching"].as_u64() > Some(2)).then_some(report))
     })?;
-    let (after, spent) = cost(run.id())?;
+    let after = ProcessHoldings::of(run.id())?.own_kib;
+    let spent = processor_time(run.id())?;
     println!(
         "{flooded:?}: {} sampled, {} beyond a share, {} lost; {} hosts kept, {} forgotten; {before} KiB before, {after} KiB \
          after, {spent:?} of processor time",
